@@ -1,0 +1,220 @@
+"""Checks of a set of elements. Each returns the mistakes it found; nothing is raised before all have run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sympy as sp
+
+from jevons import functions as fn
+from jevons import units
+from jevons.elements import (
+    OUTSIDE,
+    STATUSES,
+    Auxiliary,
+    Driver,
+    Element,
+    Flow,
+    InitialUnknown,
+    LogNormal,
+    Normal,
+    Parameter,
+    Range,
+    Roles,
+    Stock,
+    Table,
+    finite,
+)
+from jevons.errors import nearest
+from jevons.functions import TIME
+from jevons.structure import lower, references, switch_times
+from jevons.units import UnitMismatch, brief, show
+
+
+def declaration_mistakes(elements: Sequence[Element]) -> Iterator[str]:
+    """Names, documentation, sources, values: everything one element can get wrong alone."""
+    for name, count in Counter(e.name for e in elements).items():
+        if count > 1:
+            yield f"{name!r}: defined {count} times, expected once"
+    for element in elements:
+        if not isinstance(element.name, str) or not element.name.strip():
+            yield f"an element of kind {type(element).__name__}: found name {element.name!r}, expected text"
+            continue
+        if element.name == TIME.name:
+            yield "'time': reserved for the model's time, choose another name"
+        if not str(element.doc).strip():
+            yield f"{element.name!r}: documentation is missing"
+        try:
+            units.parse_unit(element.unit)
+            if isinstance(element, Table):
+                units.parse_unit(element.x_unit)
+        except UnitMismatch as mismatch:
+            yield f"{element.name!r}: {mismatch}"
+        if isinstance(element, (Parameter, Table)):
+            yield from _evidence_mistakes(element)
+        for what, expression in element.expressions():
+            if not isinstance(expression, sp.Expr):
+                yield f"{element.name!r}: {what} is {type(expression).__name__}, expected an expression"
+            elif expression.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+                yield f"{element.name!r}: {what} `{brief(expression)}` is not finite"
+
+
+def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
+    name = element.name
+    if not str(element.source).strip():
+        yield f"{name!r}: source is missing"
+    if element.status not in STATUSES:
+        hint = nearest(str(element.status), STATUSES)
+        yield f"{name!r}: status {element.status!r}, expected one of {', '.join(STATUSES)}{hint}"
+    if isinstance(element, Parameter):
+        if not finite(element.value):
+            yield f"{name!r}: value {element.value!r}, expected a finite number"
+        if element.status in ("fitted", "assumed") and element.prior is None:
+            yield f"{name!r}: status {element.status} without a prior or plausible range"
+        yield from _prior_mistakes(name, element.prior)
+        return
+    if element.outside not in OUTSIDE:
+        yield f"{name!r}: outside {element.outside!r}, expected 'clamp' or 'extrapolate'"
+    xs = [x for x, _ in element.points]
+    if len(xs) < 2 or not all(finite(x) and finite(y) for x, y in element.points):
+        yield f"{name!r}: expected at least two points of finite numbers"
+    elif any(b <= a for a, b in zip(xs, xs[1:], strict=False)):
+        yield f"{name!r}: the points' arguments must rise strictly"
+
+
+def _prior_mistakes(name: str, prior: Any) -> Iterator[str]:
+    if isinstance(prior, LogNormal) and not (prior.median > 0 and prior.sd_log > 0):
+        yield f"{name!r}: prior {prior}, expected positive median and sd"
+    elif isinstance(prior, Normal) and not prior.sd > 0:
+        yield f"{name!r}: prior {prior}, expected a positive sd"
+    elif isinstance(prior, Range) and not prior.low <= prior.high:
+        yield f"{name!r}: range {prior}, expected low ≤ high"
+
+
+def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iterator[str]:
+    """Names that are used and not defined, or used for what they are not."""
+    by_name = {e.name: e for e in elements}
+    for element in elements:
+        for what, expression in element.expressions():
+            for name in sorted(references(expression)):
+                if name not in by_name:
+                    yield f"{element.name!r}: {what} uses {name!r}, which is not defined{nearest(name, by_name)}"
+                elif isinstance(by_name[name], InitialUnknown) and what == "equation":
+                    yield f"{element.name!r}: equation uses {name!r}, which exists only at the start of a run"
+            yield from _table_mistakes(element.name, expression, by_name)
+        if isinstance(element, Flow):
+            yield from _flow_end_mistakes(element, by_name)
+    if roles is not None:
+        for role, name in roles.names():
+            if name not in by_name:
+                yield f"role {role}: {name!r} is not defined{nearest(name, by_name)}"
+            elif role.startswith("efficiency") and not isinstance(by_name[name], Parameter):
+                yield f"role {role}: {name!r} is a {type(by_name[name]).__name__}, expected a Parameter"
+            elif role == "service" and not isinstance(by_name[name], Auxiliary):
+                yield f"role {role}: {name!r} is a {type(by_name[name]).__name__}, expected an Auxiliary"
+            elif role == "cumulative_energy" and not isinstance(by_name[name], Stock):
+                yield f"role {role}: {name!r} is a {type(by_name[name]).__name__}, expected a Stock"
+
+
+def _table_mistakes(owner: str, expression: sp.Expr, by_name: Mapping[str, Element]) -> Iterator[str]:
+    inside = set()
+    for node in sp.sympify(expression).atoms(fn.Lookup):
+        table = node.args[0]
+        inside.add(table)
+        element = by_name.get(table.name)
+        if element is not None and not isinstance(element, Table):
+            kind = type(element).__name__
+            yield f"{owner!r}: looks up in {table.name!r}, which is a {kind}, expected a Table"
+    for name in references(expression):
+        element = by_name.get(name)
+        bare = isinstance(element, Table) and not isinstance(element, Driver)
+        if bare and fn.symbol(name) not in inside:
+            yield f"{owner!r}: table {name!r} needs an argument: lookup({name!r}, x)"
+
+
+def _flow_end_mistakes(flow: Flow, by_name: Mapping[str, Element]) -> Iterator[str]:
+    if flow.source is None and flow.target is None:
+        yield f"{flow.name!r}: neither leaves nor enters a stock; make it an auxiliary"
+    stocks = [e.name for e in by_name.values() if isinstance(e, Stock)]
+    for end, name in (("source", flow.source), ("target", flow.target)):
+        if name is not None and name not in stocks:
+            found = type(by_name[name]).__name__ if name in by_name else "not defined"
+            yield f"{flow.name!r}: {end} {name!r} is {found}, expected a stock{nearest(name, stocks)}"
+
+
+def unit_of(elements: Mapping[str, Element], time_unit: str) -> Callable[[sp.Symbol], Any]:
+    """Units of symbols for `units.infer`; a table's symbol gives the pair (argument, value)."""
+
+    def lookup(symbol: sp.Symbol) -> Any:
+        if symbol == TIME:
+            return units.parse_unit(time_unit)
+        element = elements[symbol.name]
+        if isinstance(element, Table) and not isinstance(element, Driver):
+            return units.parse_unit(element.x_unit), units.parse_unit(element.unit)
+        return units.parse_unit(element.unit)
+
+    return lookup
+
+
+def unit_mistakes(elements: Sequence[Element], time_unit: str) -> Iterator[str]:
+    """Units of every equation, initial value, flow and driver whose names and units are known."""
+    try:
+        time = units.parse_unit(time_unit)
+    except UnitMismatch as mismatch:
+        yield f"time: {mismatch}"
+        return
+    by_name = {e.name: e for e in elements if _units_parse(e)}
+    symbols = unit_of(by_name, time_unit)
+    for element in by_name.values():
+        expected = units.parse_unit(element.unit)
+        for what, expression in element.expressions():
+            if not isinstance(expression, sp.Expr) or references(expression) - set(by_name):
+                continue
+            try:
+                found = units.infer(expression, symbols, time)
+            except UnitMismatch as mismatch:
+                yield f"{element.name!r}: {what}: {mismatch}"
+                continue
+            if found is not None and not units.same_unit(found, expected):
+                yield (
+                    f"{element.name!r}: {what} `{brief(expression)}`: found {show(found)}, "
+                    f"expected {show(expected)}{_scale_hint(found, expected)}"
+                )
+        if isinstance(element, Flow):
+            for end in {element.source, element.target} & set(by_name):
+                rate = units.parse_unit(by_name[str(end)].unit) / time
+                if not units.same_unit(expected, rate):
+                    yield (
+                        f"{element.name!r}: flow of stock {end!r}: found {show(expected)}, "
+                        f"expected {show(rate)}"
+                    )
+        if isinstance(element, Driver) and not units.same_unit(units.parse_unit(element.x_unit), time):
+            yield f"{element.name!r}: driver over {element.x_unit!r}, expected {time_unit!r}"
+
+
+def _units_parse(element: Element) -> bool:
+    try:
+        units.parse_unit(element.unit)
+        if isinstance(element, Table):
+            units.parse_unit(element.x_unit)
+    except UnitMismatch:
+        return False
+    return True
+
+
+def _scale_hint(found: Any, expected: Any) -> str:
+    factor = units.factor_between(found, expected)
+    return "" if factor is None else f" (same dimension, {factor:g} times too large)"
+
+
+def switch_mistakes(elements: Iterable[Element]) -> Iterator[str]:
+    """Dates of steps, pulses, ramps and date conditions may depend on parameters only."""
+    by_name = {e.name: e for e in elements}
+    for element in by_name.values():
+        if isinstance(element, (Auxiliary, Flow)):
+            for date in switch_times(lower(element.equation, by_name)):
+                wrong = [n for n in references(date) if not isinstance(by_name[n], Parameter)]
+                if wrong or date.has(TIME):
+                    yield f"{element.name!r}: date `{brief(date)}` may use parameters only, found {wrong}"

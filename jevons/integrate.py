@@ -1,0 +1,312 @@
+"""Running a model: adaptive methods of scipy, fixed steps compiled by numba."""
+
+from __future__ import annotations
+
+import functools
+import math
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jevons import kernels
+from jevons.codegen import System, generate
+from jevons.errors import IntegrationError, JevonsError, nearest
+from jevons.model import Model
+from jevons.trajectory import RunStatus, Status, Trajectory
+
+Floats = NDArray[np.float64]
+ADAPTIVE = ("LSODA", "Radau", "BDF", "DOP853", "RK45", "RK23")
+FIXED = {"Euler": 1, "RK4": 4}
+_SAME_DATE = 1e-9
+
+_systems: weakref.WeakKeyDictionary[Model, System] = weakref.WeakKeyDictionary()
+
+
+def compile_model(model: Model) -> System:
+    """The generated system of a model (kept while the model lives)."""
+    if model not in _systems:
+        _systems[model] = generate(model)
+    return _systems[model]
+
+
+def run(
+    model: Model,
+    start: float | None = None,
+    end: float | None = None,
+    *,
+    params: Mapping[str, float] | None = None,
+    method: str = "LSODA",
+    every: float = 0.125,
+    dt: float = 1 / 32,
+    rtol: float = 1e-9,
+    atol: float = 1e-12,
+    max_calls: int = 200_000,
+    on_failure: str = "raise",
+) -> Trajectory:
+    """Integrate a model from its own start and report a window.
+
+    Parameters
+    ----------
+    start, end : float
+        Reported window; the run always begins at ``model.start``. `start` defaults to it.
+    params : mapping
+        Parameter values for this run only.
+    method : str
+        ``LSODA`` (default), ``Radau``, ``BDF``, ``DOP853``, ``RK45``, ``RK23``: adaptive, scipy; ``RK4``,
+        ``Euler``: fixed steps of at most `dt`, compiled.
+    every : float
+        Distance of reported dates.
+    rtol, atol : float
+        Tolerances of the adaptive methods (`atol` in units of each stock, or of its logarithm).
+    max_calls : int
+        Budget of right-hand sides per run, so that no run hangs.
+    on_failure : {'raise', 'return'}
+        Raise `IntegrationError`, or return what was reached, with the status.
+
+    Returns
+    -------
+    Trajectory
+
+    Notes
+    -----
+    Integration restarts at every break point: dates of steps, pulses and ramps, and knots of drivers. At such a
+    date the reported values are those just after it.
+    """
+    if end is None:
+        raise JevonsError("run needs the date of its end, for example run(2010, 2035)")
+    if method not in (*ADAPTIVE, *FIXED):
+        known = (*ADAPTIVE, *FIXED)
+        raise JevonsError(f"method {method!r}, expected one of {', '.join(known)}{nearest(method, known)}")
+    if on_failure not in ("raise", "return"):
+        raise JevonsError(f"on_failure {on_failure!r}, expected 'raise' or 'return'")
+    start = model.start if start is None else start
+    system = compile_model(model)
+    p = parameter_vector(model, system, params)
+    dates = {"start": start, "end": end, "every": every, "dt": dt, **dict(zip(system.parameters, p, strict=True))}
+    bad = [name for name, value in dates.items() if not math.isfinite(value)]
+    if bad:
+        status = RunStatus(Status.NON_FINITE_INPUT, model.start, bad[0])
+        return _outcome(model, system, np.empty(0), np.empty((0, 0)), p, status, on_failure)
+    if not model.start <= start < end or every <= 0 or dt <= 0:
+        raise JevonsError(
+            f"window {start:g} to {end:g}: expected model start {model.start:g} ≤ start < end, and positive steps"
+        )
+    report = _report_times(start, end, every)
+    if method in FIXED:
+        states, status = _run_fixed(system, p, report, FIXED[method], dt, max_calls)
+    else:
+        states, status = _run_adaptive(system, p, report, method, rtol, atol, max_calls)
+    return _outcome(model, system, report, states, p, status, on_failure)
+
+
+def parameter_vector(model: Model, system: System, params: Mapping[str, float] | None) -> Floats:
+    """Parameter values by position, with overrides."""
+    p = np.array(system.defaults)
+    if params:
+        model.require(params, model.parameters, "parameter")
+        places = {name: i for i, name in enumerate(system.parameters)}
+        for name, value in params.items():
+            p[places[name]] = float(value)
+    return p
+
+
+def _report_times(start: float, end: float, every: float) -> Floats:
+    count = int(math.floor((end - start) / every + 1e-6))
+    times = start + every * np.arange(count + 1)
+    return times if end - times[-1] < _SAME_DATE else np.append(times, end)
+
+
+def break_points(system: System, p: Floats, end: float) -> Floats:
+    """Dates strictly inside the run at which integration must restart."""
+    dates = np.concatenate([kernels.switch_dates(system, p), np.array(system.knots)])
+    dates = np.unique(dates)
+    return dates[(dates > system.start + _SAME_DATE) & (dates < end - _SAME_DATE)]
+
+
+def _outcome(
+    model: Model,
+    system: System,
+    times: Floats,
+    states: Floats,
+    p: Floats,
+    status: RunStatus,
+    on_failure: str,
+) -> Trajectory:
+    if not status.ok and on_failure == "raise":
+        raise IntegrationError(status)
+    reached = len(states)
+    values = _observe(system, times[:reached], states, p) if reached else np.empty((0, len(system.outputs)))
+    names = [n for n in system.outputs if n not in model.structure.hidden]
+    columns = [system.outputs.index(n) for n in names]
+    if status.ok and not np.isfinite(values[:, columns]).all():
+        row, column = np.argwhere(~np.isfinite(values[:, columns]))[0]
+        status = RunStatus(Status.DIVERGED, float(times[row]), names[column], "not a finite number")
+        if on_failure == "raise":
+            raise IntegrationError(status)
+        values = values[:row]
+        reached = int(row)
+    order = {n: i for i, n in enumerate(model.elements)}
+    ranked = sorted(range(len(names)), key=lambda i: order.get(names[i], 0))
+    return Trajectory(
+        times[:reached],
+        values[:, [columns[i] for i in ranked]],
+        [names[i] for i in ranked],
+        {n: model.unit(n) for n in names},
+        status,
+        model.name,
+        model.time_unit,
+    )
+
+
+def _observe(system: System, times: Floats, states: Floats, p: Floats) -> Floats:
+    functions = kernels.python_functions(system.source)
+    dates = kernels.switch_dates(system, p)
+    values, rows = p.tolist(), []
+    for t, x in zip(times.tolist(), states.tolist(), strict=True):
+        out = [math.nan] * len(system.outputs)
+        try:
+            on = [float(t >= date - _SAME_DATE) for date in dates]
+            functions.observe(t, x, values, on, system.tables, out)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            pass
+        rows.append(out)
+    return np.array(rows)
+
+
+def _start(system: System, p: Floats) -> tuple[Floats, RunStatus]:
+    try:
+        natural, _, solved = kernels.start_state(system, p)
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        return np.empty(0), RunStatus(Status.NOT_SOLVED, system.start, detail=str(error))
+    if not solved:
+        return natural, RunStatus(Status.NOT_SOLVED, system.start, ", ".join(system.unknowns))
+    log = np.array(system.log, dtype=bool)
+    for name, value, is_log in zip(system.stocks, natural, log, strict=True):
+        if not math.isfinite(value) or (is_log and value <= 0):
+            detail = f"initial value {value:g}" + (", expected positive for a log stock" if is_log else "")
+            return natural, RunStatus(Status.DIVERGED, system.start, name, detail)
+    x = natural.copy()
+    x[log] = np.log(x[log])
+    return x, RunStatus(Status.FINISHED, system.start)
+
+
+class _BudgetUsedUp(Exception):
+    pass
+
+
+def _run_adaptive(
+    system: System, p: Floats, report: Floats, method: str, rtol: float, atol: float, max_calls: int
+) -> tuple[Floats, RunStatus]:
+    from scipy.integrate import solve_ivp
+
+    x, status = _start(system, p)
+    if not status.ok:
+        return np.empty((0, 0)), status
+    functions = kernels.python_functions(system.source)
+    values, tab, n = p.tolist(), system.tables, len(system.stocks)
+    dates = kernels.switch_dates(system, p)
+    calls = 0
+    last_time = system.start
+
+    def rhs(t: float, y: Floats, on: list[float]) -> list[float]:
+        nonlocal calls, last_time
+        calls += 1
+        last_time = t
+        if calls > max_calls:
+            raise _BudgetUsedUp
+        dx = [0.0] * n
+        try:
+            functions.rhs(t, y.tolist(), values, on, tab, dx)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return [math.nan] * n
+        return dx
+
+    def jacobian(t: float, y: Floats, on: list[float]) -> Floats:
+        flat = [0.0] * (n * n)
+        try:
+            functions.jacobian(t, y.tolist(), values, on, tab, flat)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return np.full((n, n), math.nan)
+        return np.array(flat).reshape(n, n)
+
+    options: dict[str, Any] = {"method": method, "rtol": max(rtol, 3e-14), "atol": atol}
+    if method in ("LSODA", "Radau", "BDF"):
+        options["jac"] = jacobian
+    nodes = [system.start, *break_points(system, p, report[-1]), float(report[-1])]
+    rows: list[Floats] = []
+    for a, b in zip(nodes, nodes[1:], strict=False):
+        last = b == nodes[-1]
+        inside = report[(report >= a - _SAME_DATE) & ((report < b - _SAME_DATE) | last)]
+        on = [float(0.5 * (a + b) >= date) for date in dates]
+        evaluate = np.unique(np.append(np.clip(inside, a, b), b))
+        try:
+            with np.errstate(all="ignore"):
+                solution = solve_ivp(
+                    rhs, (a, b), x, t_eval=evaluate, args=(on,), **options
+                )
+        except _BudgetUsedUp:
+            status = RunStatus(Status.STEP_BUDGET, last_time, detail=f"{max_calls} right-hand sides")
+            return _stack(rows, n), status
+        except ValueError as error:
+            return _stack(rows, n), RunStatus(Status.DIVERGED, last_time, detail=str(error))
+        states = solution.y.T
+        finite = np.isfinite(states).all(axis=1)
+        good = len(states) if finite.all() else int(np.argmin(finite))
+        rows.extend(states[: min(good, len(inside))])
+        if solution.status != 0 or good < len(evaluate):
+            return _stack(rows, n), _diverged(system, states, last_time, str(solution.message))
+        x = states[-1]
+    return _stack(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
+
+
+def _diverged(system: System, states: Floats, time: float, message: str) -> RunStatus:
+    element = None
+    if len(states):
+        size = np.where(np.isfinite(states[-1]), np.abs(states[-1]), np.inf)
+        element = system.stocks[int(np.argmax(size))]
+    return RunStatus(Status.DIVERGED, time, element, message)
+
+
+def _stack(rows: Sequence[Floats], n: int) -> Floats:
+    return np.array(rows) if rows else np.empty((0, n))
+
+
+def fixed_grid(system: System, p: Floats, report: Floats, dt: float) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Nodes (report times and break points), steps between them, switches after each node."""
+    first = [system.start] if report[0] - system.start > _SAME_DATE else []
+    nodes = np.concatenate([first, report, break_points(system, p, report[-1])])
+    nodes.sort()
+    nodes = nodes[np.append(True, np.diff(nodes) > _SAME_DATE)]
+    lengths = np.diff(nodes)
+    steps = np.maximum(1, np.ceil(lengths / dt - 1e-6)).astype(np.int64)
+    middles = np.append(nodes[:-1] + 0.5 * lengths, nodes[-1] + _SAME_DATE)
+    switches = (middles[:, None] >= kernels.switch_dates(system, p)[None, :]).astype(float)
+    return nodes, steps, switches
+
+
+def _run_fixed(
+    system: System, p: Floats, report: Floats, order: int, dt: float, max_calls: int
+) -> tuple[Floats, RunStatus]:
+    x, status = _start(system, p)
+    n = len(system.stocks)
+    if not status.ok:
+        return np.empty((0, n)), status
+    nodes, steps, switches = fixed_grid(system, p, report, dt)
+    if steps.sum() * order > max_calls:
+        detail = f"{steps.sum() * order} right-hand sides needed, {max_calls} allowed"
+        return np.empty((0, n)), RunStatus(Status.STEP_BUDGET, system.start, detail=detail)
+    out = np.full((nodes.size, n), math.nan)
+    functions = kernels.compiled_functions(system.source)
+    tab = np.array(system.tables if system.tables else (0.0,))
+    reached, failed = functions.integrate(order, x, p, nodes, steps, switches, tab, out)
+    places = np.searchsorted(nodes, report - 2 * _SAME_DATE)
+    if failed >= 0:
+        status = RunStatus(Status.DIVERGED, float(nodes[reached]), system.stocks[failed])
+        return out[places[places < reached]], status
+    return out[places], RunStatus(Status.FINISHED, float(report[-1]))
+
+
+__all__ = ["ADAPTIVE", "FIXED", "break_points", "compile_model", "fixed_grid", "functools", "parameter_vector", "run"]

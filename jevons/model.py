@@ -1,0 +1,248 @@
+"""The model: a checked, closed set of elements with roles."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import sympy as sp
+
+from jevons import checks, structure, units
+from jevons.elements import Element, Parameter, Roles, Sector, Stock
+from jevons.errors import ModelError, UnitError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jevons.loops import Loop
+    from jevons.trajectory import Trajectory
+
+
+class Model:
+    """A stock-and-flow model.
+
+    Building a model checks it: names, references, sources, units of every equation and initial value, algebraic
+    loops. All mistakes come in one `ModelError`. A model never changes; `with_values` and `with_elements` give
+    new ones.
+
+    Parameters
+    ----------
+    name : str
+    *sectors : Sector or iterable of Element
+        What the model consists of; names may be used before they are defined.
+    start : float
+        Date of the initial values, where every run begins.
+    time_unit : str
+        Unit of time, ``"yr"`` by default.
+    roles : Roles, optional
+        Efficiencies, services and energy, by name; shocks and rebound need them.
+    doc : str
+
+    Raises
+    ------
+    ModelError, UnitError
+
+    Examples
+    --------
+    >>> from jevons import Flow, Model, Names, Parameter, Stock
+    >>> v = Names()
+    >>> tank = Model("tank", [
+    ...     Stock("water", "m**3", initial=v.initial_water, doc="Water in the tank."),
+    ...     Flow("leak", "m**3/hour", equation=v.water / v.residence_time, source="water", doc="Leak."),
+    ...     Parameter("initial_water", "m**3", value=1.0, doc="At the start.", source="example", status="measured"),
+    ...     Parameter("residence_time", "hour", value=5.0, doc="Mean.", source="example", status="measured"),
+    ... ], start=0.0, time_unit="hour")
+    >>> float(tank.run(0, 5)["water"].iloc[-1]).__round__(6)
+    0.367879
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *sectors: Sector | Iterable[Element],
+        start: float = 0.0,
+        time_unit: str = "yr",
+        roles: Roles | None = None,
+        doc: str = "",
+    ) -> None:
+        parts = [s if isinstance(s, Sector) else Sector(name, s) for s in sectors]
+        elements = [element for part in parts for element in part.elements]
+        self.name = name
+        self.start = float(start)
+        self.time_unit = time_unit
+        self.roles = roles
+        self.doc = doc
+        self.sectors: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            {label: names for part in parts for label, names in part.parts.items()}
+        )
+        _check(name, elements, roles, time_unit)
+        self.elements: Mapping[str, Element] = MappingProxyType({e.name: e for e in elements})
+        self.structure = _structure(name, elements, time_unit)
+
+    @functools.cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Parameters by name, as declared."""
+        return MappingProxyType({n: e for n, e in self.elements.items() if isinstance(e, Parameter)})
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Value of every parameter."""
+        return {name: parameter.value for name, parameter in self.parameters.items()}
+
+    @functools.cached_property
+    def stocks(self) -> tuple[str, ...]:
+        """Names of the declared stocks."""
+        return tuple(n for n, e in self.elements.items() if isinstance(e, Stock))
+
+    def __getitem__(self, name: str) -> Element:
+        self.require([name])
+        return self.elements[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.elements
+
+    def require(self, names: Iterable[str], among: Iterable[str] | None = None, what: str = "name") -> None:
+        """Raise a `ModelError` that lists each name the model lacks, with the nearest valid one."""
+        valid = list(self.elements if among is None else among)
+        missing = [
+            f"{what} {n!r} is not in the model{nearest(str(n), valid)}" for n in names if n not in valid
+        ]
+        if missing:
+            raise ModelError(f"model {self.name!r}", missing)
+
+    def with_values(self, values: Mapping[str, float]) -> Model:
+        """The same model with other parameter values.
+
+        Raises
+        ------
+        ModelError
+            For unknown names and values that are not finite numbers.
+        """
+        self.require(values, self.parameters, "parameter")
+        replaced = {
+            name: _with_value(self.parameters[name], float(value)) for name, value in values.items()
+        }
+        return self.with_elements(replaced.values())
+
+    def with_elements(
+        self, elements: Iterable[Element], name: str | None = None, roles: Roles | None = None
+    ) -> Model:
+        """The same model with elements replaced (same name) or added."""
+        given = {e.name: e for e in elements}
+        sectors = [
+            Sector(label, [given.pop(n, self.elements[n]) for n in names])
+            for label, names in self.sectors.items()
+        ]
+        if given:
+            sectors.append(Sector("added", given.values()))
+        return Model(
+            name or self.name,
+            *sectors,
+            start=self.start,
+            time_unit=self.time_unit,
+            roles=roles or self.roles,
+            doc=self.doc,
+        )
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Fingerprint of structure and values."""
+        text = "\n".join(repr(e) for e in sorted(self.elements.values(), key=lambda e: e.name))
+        return hashlib.sha256(f"{self.name} {self.start} {self.time_unit}\n{text}".encode()).hexdigest()[:16]
+
+    def unit(self, name: str) -> str:
+        """Unit of an element, hidden stocks included."""
+        return self.structure.elements[name].unit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sectors = [Sector(label, [self.elements[n] for n in names]) for label, names in self.sectors.items()]
+        return _rebuild, (self.name, sectors, self.start, self.time_unit, self.roles, self.doc)
+
+    # What follows is done by higher layers; a model only passes itself on (docs/decisions/0001).
+
+    def run(self, start: float | None = None, end: float | None = None, **options: Any) -> Trajectory:
+        """Integrate; see `jevons.integrate.run` for the options."""
+        result: Trajectory = _higher("integrate").run(self, start, end, **options)
+        return result
+
+    def loops(self, max_length: int = 12, **options: Any) -> list[Loop]:
+        """Feedback loops with polarity, shortest first; see `jevons.loops.feedback_loops`."""
+        result: list[Loop] = _higher("loops").feedback_loops(self, max_length, **options)
+        return result
+
+    def equations(self) -> str:
+        """The equations with units, as text; see `jevons.display.equations`."""
+        return str(_higher("display").equations(self))
+
+    def diagram(self) -> str:
+        """Stock-and-flow diagram as Mermaid source; see `jevons.display.mermaid`."""
+        return str(_higher("display").mermaid(self))
+
+    def sources(self) -> pd.DataFrame:
+        """Parameters and tables with value, unit, prior, status and source."""
+        result: pd.DataFrame = _higher("display").sources(self)
+        return result
+
+    def to_xmile(self, path: str | Path, **options: Any) -> Path:
+        """Write the model as XMILE; see `jevons.interchange.xmile.write_xmile`."""
+        return Path(_higher("interchange.xmile").write_xmile(self, path, **options))
+
+    def __repr__(self) -> str:
+        return str(_higher("display").equations(self))
+
+    def _repr_latex_(self) -> str:
+        return str(_higher("display").latex(self))
+
+
+def _higher(module: str) -> Any:
+    return importlib.import_module(f"jevons.{module}")
+
+
+def _rebuild(
+    name: str, sectors: list[Sector], start: float, time_unit: str, roles: Roles | None, doc: str
+) -> Model:
+    return Model(name, *sectors, start=start, time_unit=time_unit, roles=roles, doc=doc)
+
+
+def _with_value(parameter: Parameter, value: float) -> Parameter:
+    return Parameter(
+        parameter.name,
+        parameter.unit,
+        value=value,
+        source=parameter.source,
+        status=parameter.status,
+        prior=parameter.prior,
+        doc=parameter.doc,
+    )
+
+
+def _structure(name: str, elements: list[Element], time_unit: str) -> structure.Structure:
+    symbols = checks.unit_of({e.name: e for e in elements}, time_unit)
+    time = units.parse_unit(time_unit)
+
+    def unit_text(expression: sp.Expr) -> str:
+        unit = units.infer(expression, symbols, time)
+        return "1" if unit is None else str(unit)
+
+    try:
+        return structure.build(elements, unit_text)
+    except structure.AlgebraicLoop as loop:
+        mistake = f"algebraic loop: {' → '.join(loop.path)} (a stock or a delay must break it)"
+        raise ModelError(f"model {name!r}", [mistake]) from None
+
+
+def _check(name: str, elements: list[Element], roles: Roles | None, time_unit: str) -> None:
+    mistakes = list(checks.declaration_mistakes(elements))
+    mistakes += checks.reference_mistakes(elements, roles)
+    unit_mistakes = list(checks.unit_mistakes(elements, time_unit))
+    if unit_mistakes and not mistakes:
+        raise UnitError(f"model {name!r}", unit_mistakes)
+    if not mistakes:
+        mistakes += checks.switch_mistakes(elements)
+    if mistakes:
+        raise ModelError(f"model {name!r}", mistakes + unit_mistakes)
