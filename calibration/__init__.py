@@ -1,0 +1,1 @@
+"""History, priors and shipped fits of the models."""

@@ -52,13 +52,21 @@ def declaration_mistakes(elements: Sequence[Element]) -> Iterator[str]:
                 units.parse_unit(element.x_unit)
         except UnitMismatch as mismatch:
             yield f"{element.name!r}: {mismatch}"
+        if isinstance(element, InitialUnknown) and not (finite(element.guess) and element.guess > 0):
+            yield f"{element.name!r}: guess {element.guess!r}, expected a positive number"
         if isinstance(element, (Parameter, Table)):
             yield from _evidence_mistakes(element)
         for what, expression in element.expressions():
             if not isinstance(expression, sp.Expr):
                 yield f"{element.name!r}: {what} is {type(expression).__name__}, expected an expression"
-            elif expression.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+                continue
+            if expression.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
                 yield f"{element.name!r}: {what} `{brief(expression)}` is not finite"
+            for foreign in sorted(expression.free_symbols, key=str):
+                if foreign != fn.symbol(foreign.name):
+                    yield f"{element.name!r}: {what} uses a foreign symbol {foreign.name!r}, take it from Names()"
+            if what != "equation" and expression.has(fn.HiddenStockFunction):
+                yield f"{element.name!r}: {what} `{brief(expression)}` needs a past, which a start does not have"
 
 
 def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
@@ -98,6 +106,8 @@ def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iter
     by_name = {e.name: e for e in elements}
     for element in elements:
         for what, expression in element.expressions():
+            if not isinstance(expression, sp.Expr):
+                continue
             for name in sorted(references(expression)):
                 if name not in by_name:
                     yield f"{element.name!r}: {what} uses {name!r}, which is not defined{nearest(name, by_name)}"
@@ -110,7 +120,7 @@ def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iter
         for role, name in roles.names():
             if name not in by_name:
                 yield f"role {role}: {name!r} is not defined{nearest(name, by_name)}"
-            elif role.startswith("efficiency") and not isinstance(by_name[name], Parameter):
+            elif role.startswith("efficiency") and not isinstance(by_name[name], (Parameter, Auxiliary)):
                 yield f"role {role}: {name!r} is a {type(by_name[name]).__name__}, expected a Parameter"
             elif role == "service" and not isinstance(by_name[name], Auxiliary):
                 yield f"role {role}: {name!r} is a {type(by_name[name]).__name__}, expected an Auxiliary"
@@ -172,6 +182,8 @@ def unit_mistakes(elements: Sequence[Element], time_unit: str) -> Iterator[str]:
         for what, expression in element.expressions():
             if not isinstance(expression, sp.Expr) or references(expression) - set(by_name):
                 continue
+            if any(_table_mistakes(element.name, expression, by_name)):
+                continue
             try:
                 found = units.infer(expression, symbols, time)
             except UnitMismatch as mismatch:
@@ -213,8 +225,8 @@ def switch_mistakes(elements: Iterable[Element]) -> Iterator[str]:
     """Dates of steps, pulses, ramps and date conditions may depend on parameters only."""
     by_name = {e.name: e for e in elements}
     for element in by_name.values():
-        if isinstance(element, (Auxiliary, Flow)):
-            for date in switch_times(lower(element.equation, by_name)):
+        for _, expression in element.expressions():
+            for date in switch_times(lower(expression, by_name)):
                 wrong = [n for n in references(date) if not isinstance(by_name[n], Parameter)]
                 if wrong or date.has(TIME):
                     yield f"{element.name!r}: date `{brief(date)}` may use parameters only, found {wrong}"

@@ -5,6 +5,7 @@ Elements become ``x[i]``, ``p[i]``, ``v12``: no text of a model ever reaches the
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import sympy as sp
 
 from jevons import functions as fn
 from jevons.elements import InitialUnknown, Parameter, Table
+from jevons.errors import ModelError
 from jevons.functions import TIME
 from jevons.model import Model
 from jevons.structure import Structure, switch_times
@@ -115,9 +117,18 @@ PYTHON_NAMES: dict[str, Any] = {
 
 
 def generate(model: Model) -> System:
-    """Generate the source of a model."""
+    """Generate the source of a model.
+
+    Raises
+    ------
+    ModelError
+        For functions that cannot be used in an equation.
+    """
     structure = model.structure
     writer = _Writer(structure)
+    mistakes = writer.mistakes()
+    if mistakes:
+        raise ModelError(f"model {model.name!r}", mistakes)
     parameters: list[Parameter] = structure.of(Parameter)
     unknowns: list[InitialUnknown] = structure.of(InitialUnknown)
     return System(
@@ -152,7 +163,10 @@ class _Writer:
         self.equations = {name: structure.equation(name) for name in structure.order}
         starts = (*structure.initial_order, *structure.unknown_order)
         self.starts = {name: structure.initial(name) for name in starts}
+        self.fixed_points = {u.name: structure.initial(u.name) for u in structure.of(InitialUnknown)}
         self.switches = self._switches()
+        self.names: dict[sp.Symbol, str] = {TIME: "t"}
+        self._name_switches()
         self.table_values: list[float] = []
         self.table_places: dict[str, tuple[int, int, int]] = {}
         for table in structure.of(Table):
@@ -161,7 +175,6 @@ class _Writer:
             place = (len(self.table_values), len(xs), int(table.outside == "extrapolate"))
             self.table_places[table.name] = place
             self.table_values += xs + ys
-        self.names: dict[sp.Symbol, str] = {TIME: "t"}
         for i, parameter in enumerate(structure.of(Parameter)):
             self.names[parameter.symbol] = f"p[{i}]"
         for i, unknown in enumerate(structure.of(InitialUnknown)):
@@ -170,13 +183,32 @@ class _Writer:
             self.names[stock.symbol] = f"x{i}"
         for i, name in enumerate(structure.order):
             self.names[structure.elements[name].symbol] = f"v{i}"
-        self.printer = _Printer(self.names, self.switches, self.table_places)
+        self.printer = _Printer(self.names, self.table_places)
+
+    def mistakes(self) -> list[str]:
+        """What cannot be printed."""
+        found = []
+        for name, expression in {**self.starts, **self.equations, **self.fixed_points}.items():
+            try:
+                self.printer.doprint(expression)
+            except TypeError as error:
+                found.append(f"{name!r}: {error}")
+        return found
 
     def _switches(self) -> list[sp.Expr]:
         dates: dict[sp.Expr, None] = {}
-        for expression in (*self.equations.values(), *self.starts.values()):
+        for expression in (*self.equations.values(), *self.starts.values(), *self.fixed_points.values()):
             dates.update(dict.fromkeys(switch_times(expression)))
         return list(dates)
+
+    def _name_switches(self) -> None:
+        """Put one symbol for each switch, so that its date is never taken for a common subexpression."""
+        symbols = {}
+        for i, date in enumerate(self.switches):
+            symbols[fn.Switch(date)] = sp.Dummy(f"switch_{i}", real=True)
+            self.names[symbols[fn.Switch(date)]] = f"s[{i}]"
+        for expressions in (self.equations, self.starts, self.fixed_points):
+            expressions.update({name: e.xreplace(symbols) for name, e in expressions.items()})
 
     def source(self) -> str:
         structure = self.structure
@@ -216,7 +248,7 @@ class _Writer:
     def _unknown_lines(self) -> list[str]:
         lines = self._start_lines(self.structure.unknown_order)
         for i, unknown in enumerate(self.structure.of(InitialUnknown)):
-            lines.append(f"out[{i}] = {self.printer.doprint(self.structure.initial(unknown.name))}")
+            lines.append(f"out[{i}] = {self.printer.doprint(self.fixed_points[unknown.name])}")
         return lines
 
     def _initial_lines(self) -> list[str]:
@@ -231,7 +263,7 @@ class _Writer:
         # A Piecewise is evaluated lazily; pulling its parts out could divide by the zero it guards against.
         lazy = {s for s, e in equations if e.has(sp.Piecewise)}
         strict = [(s, e) for s, e in equations if s not in lazy]
-        temporaries = sp.numbered_symbols("common_", real=True)
+        temporaries = (sp.Dummy(f"common_{i}", real=True) for i in itertools.count())
         replacements, reduced = sp.cse([e for _, e in strict], symbols=temporaries, order="none")
         for i, (s, _) in enumerate(replacements):
             self.names[s] = f"c{i}"
@@ -273,8 +305,8 @@ class _Writer:
         for s, e in [*statements, *derivatives]:
             sums: dict[int, list[str]] = {}
             moving = [a for a in e.free_symbols if directions.get(a)]
-            for argument in sorted(moving, key=str):
-                partial = sp.diff(e, argument)
+            for argument in sorted(moving, key=self.names.__getitem__):
+                partial = _derivative(e, argument)
                 if partial == 0:
                     continue
                 lines.append(f"q{counter} = {self.printer.doprint(partial)}")
@@ -291,6 +323,13 @@ class _Writer:
                 row = derivatives.index((s, e))
                 lines += [f"jac[{row * n + j}] = {' + '.join(terms)}" for j, terms in sums.items()]
         return lines
+
+
+def _derivative(e: sp.Expr, argument: sp.Symbol) -> sp.Expr:
+    """Derivative of an expression, with floor and sign constant between their jumps."""
+    held = {node: sp.Dummy(real=True) for node in e.atoms(sp.floor, sp.sign)}
+    partial = sp.diff(e.xreplace(held), argument)
+    return partial.xreplace({dummy: node for node, dummy in held.items()})
 
 
 def _function(name: str, arguments: str, lines: list[str]) -> list[str]:
@@ -318,11 +357,9 @@ class _Printer:
     def __init__(
         self,
         names: Mapping[sp.Symbol, str],
-        switches: list[sp.Expr],
         tables: Mapping[str, tuple[int, int, int]],
     ) -> None:
         self.names = names
-        self.switches = {date: i for i, date in enumerate(switches)}
         self.tables = tables
 
     def doprint(self, e: Any) -> str:
@@ -348,14 +385,16 @@ class _Printer:
             return f"({left} {e.rel_op} {right})"
         if isinstance(e, sp.logic.boolalg.BooleanAtom):
             return str(bool(e))
-        if isinstance(e, fn.Switch):
-            return f"s[{self.switches[e.args[0]]}]"
         if isinstance(e, (fn.Lookup, fn.LookupSlope)):
             name = "interpolate" if isinstance(e, fn.Lookup) else "interpolate_slope"
             first, n, extrapolate = self.tables[e.args[0].name]
             return f"{name}(tab, {first}, {n}, {extrapolate}, {self.doprint(e.args[1])})"
         if isinstance(e, sp.sign):
-            return f"(-1.0 if {self.doprint(e.args[0])} < 0.0 else 1.0)"
+            text = self.doprint(e.args[0])
+            return f"(-1.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else {text})"
+        if isinstance(e, sp.Heaviside):  # in derivatives of Max and Min
+            text = self.doprint(e.args[0])
+            return f"(0.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else 0.5)"
         for kind, name in self.functions.items():
             if isinstance(e, kind):
                 return f"{name}({', '.join(self.doprint(a) for a in e.args)})"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
@@ -86,7 +85,7 @@ class Stock(Element):
     log: bool = field(default=False, kw_only=True)
 
     def expressions(self) -> Iterator[tuple[str, sp.Expr]]:
-        yield "initial value", sp.sympify(self.initial)
+        yield "initial value", expression(self.initial)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Flow(Element):
     target: str | None = field(default=None, kw_only=True)
 
     def expressions(self) -> Iterator[tuple[str, sp.Expr]]:
-        yield "equation", sp.sympify(self.equation)
+        yield "equation", expression(self.equation)
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Auxiliary(Element):
     equation: Any = field(kw_only=True)
 
     def expressions(self) -> Iterator[tuple[str, sp.Expr]]:
-        yield "equation", sp.sympify(self.equation)
+        yield "equation", expression(self.equation)
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ class InitialUnknown(Element):
     guess: float = field(kw_only=True)
 
     def expressions(self) -> Iterator[tuple[str, sp.Expr]]:
-        yield "fixed-point equation", sp.sympify(self.equation)
+        yield "fixed-point equation", expression(self.equation)
 
 
 @dataclass(frozen=True)
@@ -217,19 +216,34 @@ class Sector:
         self.name = name
         self.elements = tuple(elements)
         self.doc = doc
-        self.parts: Mapping[str, tuple[str, ...]] = MappingProxyType(
-            {name: tuple(element.name for element in self.elements)}
-        )
+        self.parts: dict[str, tuple[str, ...]] = {name: tuple(element.name for element in self.elements)}
 
     def __add__(self, other: Sector) -> Sector:
         if not isinstance(other, Sector):
             return NotImplemented
         total = Sector(f"{self.name} + {other.name}", self.elements + other.elements)
-        total.parts = MappingProxyType({**self.parts, **other.parts})
+        total.parts = merged([self.parts, other.parts])
         return total
 
     def __repr__(self) -> str:
         return f"Sector({self.name!r}, {len(self.elements)} elements)"
+
+
+def merged(parts: Iterable[Mapping[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """Names by sector; sectors of the same name become one."""
+    result: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for label, names in part.items():
+            result[label] = result.get(label, ()) + names
+    return result
+
+
+def expression(value: Any) -> Any:
+    """The sympy form of a number or expression; anything else stays as it is (text is never evaluated)."""
+    try:
+        return sp.sympify(value, strict=True)
+    except sp.SympifyError:
+        return value
 
 
 def finite(value: Any) -> bool:

@@ -75,7 +75,7 @@ class IntegrationError(JevonsError):
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint for a misspelt name: ``"; did you mean 'x'?"`` or an empty string."""
-    options = sorted(set(valid))
+    options = sorted({str(v) for v in valid})
     matches = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if matches:
         return f"; did you mean {matches[0]!r}?"

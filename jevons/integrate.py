@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 ADAPTIVE = ("LSODA", "Radau", "BDF", "DOP853", "RK45", "RK23")
 FIXED = {"Euler": 1, "RK4": 4}
 _SAME_DATE = 1e-9
+_STUCK_CALLS = 2_000  # right-hand sides at one date, up to
+_STUCK_ULPS = 8  # units in the last place
 
 _systems: weakref.WeakKeyDictionary[Model, System] = weakref.WeakKeyDictionary()
 
@@ -135,19 +137,17 @@ def _outcome(
     status: RunStatus,
     on_failure: str,
 ) -> Trajectory:
-    if not status.ok and on_failure == "raise":
-        raise IntegrationError(status)
     reached = len(states)
     values = _observe(system, times[:reached], states, p) if reached else np.empty((0, len(system.outputs)))
     names = [n for n in system.outputs if n not in model.structure.hidden]
     columns = [system.outputs.index(n) for n in names]
-    if status.ok and not np.isfinite(values[:, columns]).all():
+    if not np.isfinite(values[:, columns]).all():
         row, column = np.argwhere(~np.isfinite(values[:, columns]))[0]
         status = RunStatus(Status.DIVERGED, float(times[row]), names[column], "not a finite number")
-        if on_failure == "raise":
-            raise IntegrationError(status)
         values = values[:row]
         reached = int(row)
+    if not status.ok and on_failure == "raise":
+        raise IntegrationError(status)
     order = {n: i for i, n in enumerate(model.elements)}
     ranked = sorted(range(len(names)), key=lambda i: order.get(names[i], 0))
     return Trajectory(
@@ -167,11 +167,11 @@ def _observe(system: System, times: Floats, states: Floats, p: Floats) -> Floats
     values, rows = p.tolist(), []
     for t, x in zip(times.tolist(), states.tolist(), strict=True):
         out = [math.nan] * len(system.outputs)
+        on = [float(t >= date - _SAME_DATE) for date in dates]
         try:
-            on = [float(t >= date - _SAME_DATE) for date in dates]
             functions.observe(t, x, values, on, system.tables, out)
         except (ValueError, OverflowError, ZeroDivisionError):
-            pass
+            out = kernels.outputs_at(system, p, t, np.array(x), on).tolist()
         rows.append(out)
     return np.array(rows)
 
@@ -197,10 +197,14 @@ class _BudgetUsedUp(Exception):
     pass
 
 
+class _Stuck(Exception):
+    pass
+
+
 def _run_adaptive(
     system: System, p: Floats, report: Floats, method: str, rtol: float, atol: float, max_calls: int
 ) -> tuple[Floats, RunStatus]:
-    from scipy.integrate import solve_ivp
+    import scipy.integrate
 
     x, status = _start(system, p)
     if not status.ok:
@@ -208,20 +212,29 @@ def _run_adaptive(
     functions = kernels.python_functions(system.source)
     values, tab, n = p.tolist(), system.tables, len(system.stocks)
     dates = kernels.switch_dates(system, p)
-    calls = 0
-    last_time = system.start
+    calls = calls_here = 0
+    here = system.start  # where the method stands
+    suspect = (system.start, x, True)  # the last state, or the first of a row of states without finite derivatives
 
     def rhs(t: float, y: Floats, on: list[float]) -> list[float]:
-        nonlocal calls, last_time
+        nonlocal calls, calls_here, here, suspect
         calls += 1
-        last_time = t
+        if abs(t - here) > _STUCK_ULPS * math.ulp(t):
+            here, calls_here = t, 0
+        calls_here += 1
         if calls > max_calls:
             raise _BudgetUsedUp
+        if calls_here > _STUCK_CALLS:
+            raise _Stuck
         dx = [0.0] * n
         try:
             functions.rhs(t, y.tolist(), values, on, tab, dx)
+            finite = math.isfinite(sum(dx))
         except (ValueError, OverflowError, ZeroDivisionError):
-            return [math.nan] * n
+            dx = [math.nan] * n
+            finite = False
+        if finite or suspect[2]:
+            suspect = (t, y.copy(), finite)
         return dx
 
     def jacobian(t: float, y: Floats, on: list[float]) -> Floats:
@@ -232,9 +245,13 @@ def _run_adaptive(
             return np.full((n, n), math.nan)
         return np.array(flat).reshape(n, n)
 
-    options: dict[str, Any] = {"method": method, "rtol": max(rtol, 3e-14), "atol": atol}
-    if method in ("LSODA", "Radau", "BDF"):
-        options["jac"] = jacobian
+    def options(on: list[float]) -> dict[str, Any]:
+        given: dict[str, Any] = {"rtol": max(rtol, 3e-14), "atol": atol}
+        if method in ("LSODA", "Radau", "BDF"):
+            given["jac"] = lambda t, y: jacobian(t, y, on)
+        return given
+
+    method_class = getattr(scipy.integrate, method)
     nodes = [system.start, *break_points(system, p, report[-1]), float(report[-1])]
     rows: list[Floats] = []
     for a, b in zip(nodes, nodes[1:], strict=False):
@@ -242,32 +259,55 @@ def _run_adaptive(
         inside = report[(report >= a - _SAME_DATE) & ((report < b - _SAME_DATE) | last)]
         on = [float(0.5 * (a + b) >= date) for date in dates]
         evaluate = np.unique(np.append(np.clip(inside, a, b), b))
+        reached: list[Floats] = []
+        failure: RunStatus | None = None
+        message = "not a finite number"
         try:
             with np.errstate(all="ignore"):
-                solution = solve_ivp(
-                    rhs, (a, b), x, t_eval=evaluate, args=(on,), **options
-                )
+                solver = method_class(lambda t, y, on=on: rhs(t, y, on), a, x, b, **options(on))
+                message = _advance(solver, evaluate, reached) or message
         except _BudgetUsedUp:
-            status = RunStatus(Status.STEP_BUDGET, last_time, detail=f"{max_calls} right-hand sides")
-            return _stack(rows, n), status
+            failure = RunStatus(Status.STEP_BUDGET, here, detail=f"{max_calls} right-hand sides")
+        except _Stuck:
+            message = "time no longer advances"
         except ValueError as error:
-            return _stack(rows, n), RunStatus(Status.DIVERGED, last_time, detail=str(error))
-        states = solution.y.T
-        finite = np.isfinite(states).all(axis=1)
-        good = len(states) if finite.all() else int(np.argmin(finite))
-        rows.extend(states[: min(good, len(inside))])
-        if solution.status != 0 or good < len(evaluate):
-            return _stack(rows, n), _diverged(system, states, last_time, str(solution.message))
-        x = states[-1]
+            message = str(error)
+        finite = np.isfinite(reached).all(axis=1) if reached else np.empty(0, dtype=bool)
+        good = len(reached) if finite.all() else int(np.argmin(finite))
+        rows.extend(reached[: min(good, len(inside))])
+        if good < len(evaluate):
+            return _stack(rows, n), failure or _diverged(system, p, suspect, on, message)
+        x = reached[-1]
     return _stack(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
 
 
-def _diverged(system: System, states: Floats, time: float, message: str) -> RunStatus:
-    element = None
-    if len(states):
-        size = np.where(np.isfinite(states[-1]), np.abs(states[-1]), np.inf)
-        element = system.stocks[int(np.argmax(size))]
-    return RunStatus(Status.DIVERGED, time, element, message)
+def _advance(solver: Any, dates: Floats, reached: list[Floats]) -> str | None:
+    """Step a solver to the last of the dates, adding the state at each; gives the message of a failure."""
+    while len(reached) < dates.size:
+        message: str | None = solver.step()
+        if solver.status == "failed":
+            return message
+        passed = dates[len(reached) : int(np.searchsorted(dates, solver.t, side="right"))]
+        if passed.size:
+            reached.extend(solver.dense_output()(passed).T)
+    return None
+
+
+def _diverged(
+    system: System, p: Floats, suspect: tuple[float, Floats, bool], on: list[float], message: str
+) -> RunStatus:
+    """Name what has no finite value where a method gave up, or else the stock that moves fastest for its size."""
+    time, x, _ = suspect
+    outputs = kernels.outputs_at(system, p, time, x, on)
+    failed = np.flatnonzero(~np.isfinite(outputs))
+    if failed.size:
+        return RunStatus(Status.DIVERGED, float(time), system.outputs[failed[0]], message)
+    if not system.stocks:
+        return RunStatus(Status.DIVERGED, float(time), detail=message)
+    rate = kernels.derivatives_at(system, p, time, x, on)
+    size = np.where(system.log, 1.0, np.abs(x) + 1e-300)
+    speed = np.where(np.isfinite(rate), np.abs(rate) / size, np.inf)
+    return RunStatus(Status.DIVERGED, float(time), system.stocks[int(np.argmax(speed))], message)
 
 
 def _stack(rows: Sequence[Floats], n: int) -> Floats:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +32,36 @@ class PythonFunctions:
     initial: Any
 
 
+_TOLERANT_NAMES: dict[str, Any] = {
+    "number": np.float64,
+    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor")},
+    "pow": np.power,
+    "interpolate": lambda *a: np.float64(interpolate(*a)),
+    "interpolate_slope": lambda *a: np.float64(interpolate_slope(*a)),
+}
+
+
+class _NumpyNumbers(ast.NodeTransformer):
+    """Turns the literals of a generated source into numpy scalars."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802 - the name that ast asks for
+        if isinstance(node.value, float):
+            return ast.Call(ast.Name("number", ast.Load()), [node], [])
+        return node
+
+
 @functools.lru_cache(maxsize=64)
-def python_functions(source: str) -> PythonFunctions:
-    """Plain Python functions of a generated source, which holds no text of the model."""
+def python_functions(source: str, tolerant: bool = False) -> PythonFunctions:
+    """Plain Python functions of a generated source, which holds no text of the model.
+
+    With `tolerant` they take numpy scalars and give NaN or infinity where mathematics ends, instead of raising.
+    """
     namespace: dict[str, Any] = {**PYTHON_NAMES, "__builtins__": {"float": float}}
-    exec(compile(source, "<generated system>", "exec"), namespace)
+    tree = ast.parse(source)
+    if tolerant:
+        namespace.update(_TOLERANT_NAMES)
+        tree = ast.fix_missing_locations(_NumpyNumbers().visit(tree))
+    exec(compile(tree, "<generated system>", "exec"), namespace)
     return PythonFunctions(
         **{n: namespace[n] for n in ("rhs", "observe", "jacobian", "switches", "unknowns", "initial")}
     )
@@ -183,6 +210,24 @@ def start_state(system: System, p: Floats) -> tuple[Floats, Floats, bool]:
     out = [0.0] * len(system.stocks)
     functions.initial(system.start, values, s, tab, u, out)
     return np.array(out), np.array(u), solved
+
+
+def outputs_at(system: System, p: Floats, t: float, x: Floats, s: Sequence[float]) -> Floats:
+    """All outputs at one moment, NaN or infinite where they cannot be computed."""
+    out = np.full(len(system.outputs), np.nan)
+    observe = python_functions(system.source, tolerant=True).observe
+    with np.errstate(all="ignore"):
+        observe(np.float64(t), x, p, np.array(s), np.array(system.tables), out)
+    return out
+
+
+def derivatives_at(system: System, p: Floats, t: float, x: Floats, s: Sequence[float]) -> Floats:
+    """All derivatives at one moment, NaN or infinite where they cannot be computed."""
+    out = np.full(len(system.stocks), np.nan)
+    rhs = python_functions(system.source, tolerant=True).rhs
+    with np.errstate(all="ignore"):
+        rhs(np.float64(t), x, p, np.array(s), np.array(system.tables), out)
+    return out
 
 
 def switch_dates(system: System, p: Floats) -> Floats:

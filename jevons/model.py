@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sympy as sp
 
 from jevons import checks, structure, units
-from jevons.elements import Element, Parameter, Roles, Sector, Stock
+from jevons.elements import Element, Parameter, Roles, Sector, Stock, merged
 from jevons.errors import ModelError, UnitError, nearest
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ class Model:
         self.time_unit = time_unit
         self.roles = roles
         self.doc = doc
-        self.sectors: Mapping[str, tuple[str, ...]] = MappingProxyType(
-            {label: names for part in parts for label, names in part.parts.items()}
-        )
+        self.sectors: Mapping[str, tuple[str, ...]] = MappingProxyType(merged(part.parts for part in parts))
         _check(name, elements, roles, time_unit)
         self.elements: Mapping[str, Element] = MappingProxyType({e.name: e for e in elements})
         self.structure = _structure(name, elements, time_unit)

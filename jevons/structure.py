@@ -148,6 +148,10 @@ def _date_of(node: Any) -> tuple[sp.Expr, bool] | None:
         return right, after
     if right == TIME and not left.has(TIME):
         return left, not after
+    difference = left - right
+    rate = difference.diff(TIME)
+    if rate.is_number and rate != 0:  # for example time - date > 0
+        return sp.expand(TIME - difference / rate), after == bool(rate > 0)
     return None
 
 
@@ -218,13 +222,14 @@ def _expand(
         return s
 
     def replace(node: fn.HiddenStockFunction, owner: str) -> sp.Expr:
+        written, written_tau, _ = node.args
         node = node.func(*(expand(a, owner) for a in node.args))
         if node in made:
             return made[node]
         x, tau, start = node.args
         label = f"{owner}__{node.label()}_{len(made) + 1}"
-        unit = unit_of_expression(x)
-        per_time = unit_of_expression(x / tau)
+        unit = unit_of_expression(written)
+        per_time = unit_of_expression(written / written_tau)
         order = node.stages
         stage_time = tau / order
         output: sp.Expr = x
@@ -243,7 +248,7 @@ def _expand(
                 s = add(
                     Stock(
                         name,
-                        unit_of_expression(x * tau),
+                        unit_of_expression(written * written_tau),
                         initial=start * stage_time,
                         doc=f"In transit for {owner}.",
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import enum
 import io
 import json
@@ -121,6 +122,8 @@ class Trajectory:
     def at(self, name: str, time: float) -> float:
         """Value at a date, by cubic interpolation between the reported dates (exact at them)."""
         column = self._column(name)
+        if not self.times.size:
+            raise JevonsError(f"the trajectory is empty: {self.status}")
         if not self.times[0] - 1e-9 <= time <= self.times[-1] + 1e-9:
             raise JevonsError(f"{time:g} is outside of the trajectory, {self.times[0]:g} to {self.times[-1]:g}")
         k = int(np.argmin(np.abs(self.times - time)))
@@ -169,7 +172,11 @@ class Trajectory:
         path = Path(path)
         with path.open("w", encoding="utf-8", newline="") as file:
             file.write("# " + json.dumps(head, ensure_ascii=False) + "\n")
-            frame.to_csv(file, index=False)
+            # Python 3.11 leaves a lone carriage return unquoted
+            quoted = any("\r" in name for name in self.names)
+            writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
+            writer.writerow(["time", *self.names])
+            frame.to_csv(file, index=False, header=False, lineterminator="\n")
         return path
 
     @classmethod
@@ -181,18 +188,18 @@ class Trajectory:
         JevonsError
             If the file is not such a CSV.
         """
-        import pandas as pd
-
-        text = Path(path).read_text(encoding="utf-8")
-        first, _, rest = text.partition("\n")
         try:
+            with Path(path).open(encoding="utf-8", newline="") as file:
+                first, _, rest = file.read().partition("\n")
             head = json.loads(first.removeprefix("# "))
-            frame = pd.read_csv(io.StringIO(rest), float_precision="round_trip")
             kind, time, element, detail = head["status"]
-            names = list(frame.columns[1:])
+            (_, *names), *rows = csv.reader(io.StringIO(rest, newline=""))
+            # each number as Python reads it: exactly what was written; an empty field is not a number
+            numbers = np.array([[float(cell or "nan") for cell in row] for row in rows], dtype=float)
+            numbers = numbers.reshape(len(rows), 1 + len(names))
             return cls(
-                frame["time"].to_numpy(float),
-                frame[names].to_numpy(float),
+                numbers[:, 0],
+                numbers[:, 1:],
                 names,
                 head["units"],
                 RunStatus(Status[kind], time, element, detail),

@@ -242,9 +242,10 @@ class _Inference:
             return self.one / self.time
         unit = self._common(common, f"arguments of {e.label()}") if common else self.one
         if e.result_kind == "same times time":
-            return unit * self.time
+            return None if unit is None else unit * self.time
         if isinstance(e, fn.Lookup):
-            x_unit, y_unit = self.unit_of(e.args[0])
+            of_table = self.unit_of(e.args[0])
+            x_unit, y_unit = of_table if isinstance(of_table, tuple) else (self.time, of_table)
             self.require(e.args[1], x_unit, f"argument of table {e.args[0].name!r}")
             return y_unit
         return unit

@@ -1,0 +1,10 @@
+"""The models that come with jevons, by name: module and function that builds them."""
+
+MODELS = {
+    "world": ("world", "build"),
+    "m0": ("textbook", "m0"),
+    "bass": ("textbook", "bass"),
+    "coflow": ("textbook", "coflow"),
+    "supply_line": ("textbook", "supply_line"),
+    "wright": ("textbook", "wright"),
+}

@@ -1,0 +1,109 @@
+"""Calibrations that come with a model: which parameters are free, in which variants, and the shipped fits."""
+
+from __future__ import annotations
+
+import importlib.resources
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jevons.errors import CalibrationError, nearest
+from jevons.inference.fit import StoredFit, load_fit
+from jevons.inference.history import History
+from jevons.inference.problem import Calibration
+from jevons.model import Model
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to read the data: parameters it fixes, and why."""
+
+    name: str
+    doc: str
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """A calibration read from TOML: free parameters, starts, seed, variants."""
+
+    model: str
+    free: tuple[str, ...]
+    starts: int
+    seed: int
+    spread: float
+    variants: Mapping[str, Variant]
+
+    def calibration(
+        self, model: Model, history: History, variant: str, until: str | None = None
+    ) -> Calibration:
+        """The calibration problem of a variant, with what was known by the end of a month."""
+        chosen = self.variant(variant)
+        fixed_model = model.with_values(chosen.fixed) if chosen.fixed else model
+        free = [name for name in self.free if name not in chosen.fixed]
+        return Calibration(fixed_model, history, free, variant=variant, until=until)
+
+    def variant(self, name: str) -> Variant:
+        """A variant by name; `CalibrationError` with the nearest name if there is none."""
+        if name not in self.variants:
+            mistake = f"variant {name!r}, expected one of {', '.join(self.variants)}{nearest(name, self.variants)}"
+            raise CalibrationError(f"calibration of {self.model!r}", [mistake])
+        return self.variants[name]
+
+
+def _folder() -> Path:
+    return Path(str(importlib.resources.files("jevons.calibration")))
+
+
+def read_config(source: str | Path) -> CalibrationConfig:
+    """Read a calibration by the name of its model, or from a TOML file.
+
+    Raises
+    ------
+    CalibrationError
+    """
+    path = Path(source)
+    if path.suffix != ".toml":
+        path = _folder() / f"{source}.toml"
+        if not path.exists():
+            shipped = sorted(p.stem for p in _folder().glob("*.toml"))
+            mistake = f"no calibration is shipped for it (shipped: {', '.join(shipped)}){nearest(str(source), shipped)}"
+            raise CalibrationError(f"model {str(source)!r}", [mistake])
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        variants = {
+            name: Variant(name, str(entry.get("doc", "")), {k: float(v) for k, v in entry.get("fixed", {}).items()})
+            for name, entry in data["variants"].items()
+        }
+        return CalibrationConfig(
+            str(data["model"]), tuple(data["free"]), int(data["starts"]), int(data["seed"]), float(data["spread"]),
+            variants,
+        )
+    except OSError as error:
+        raise CalibrationError(f"calibration {path}", [f"cannot be read ({error.strerror})"]) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CalibrationError(f"calibration {path}", [f"malformed: {error!r}"]) from error
+
+
+def shipped_fit(model: str, variant: str = "main") -> StoredFit:
+    """The shipped fit of a model.
+
+    Raises
+    ------
+    CalibrationError
+        If there is none of that name.
+    """
+    folder = _folder() / "fits" / f"{model}-{variant}"
+    if not folder.exists():
+        shipped = shipped_fits()
+        hint = nearest(f"{model}-{variant}", shipped)
+        mistake = f"no shipped fit (shipped: {', '.join(shipped) or 'none'}){hint}"
+        raise CalibrationError(f"fit {model}-{variant}", [mistake])
+    return load_fit(folder)
+
+
+def shipped_fits() -> list[str]:
+    """Names of the shipped fits, ``<model>-<variant>``."""
+    return sorted(p.parent.name for p in (_folder() / "fits").glob("*/fit.toml"))

@@ -1,0 +1,365 @@
+"""Fitting: many starts of `scipy.optimize.least_squares`, and what the best of them says."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import math
+import platform
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jevons.elements import LogNormal
+from jevons.errors import CalibrationError
+from jevons.inference.problem import BOUND, Calibration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+SAME_OPTIMUM = 0.1
+REDRAWS = 50
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a fit: where it ended, in total chi-square, and how."""
+
+    index: int
+    redrawn: int
+    initial: float
+    final: float
+    evaluations: int
+    converged: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best fit with its Gauss-Newton covariance.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Free parameters.
+    values : mapping
+        Their fitted values.
+    u : array
+        The same in prior standard deviations from the prior's centre ("moved").
+    covariance : array
+        Of `u`: inverse of JᵀJ, priors included.
+    modelled, z : array
+        Per row: modelled value, and (model − data)/sigma.
+    chi2_data, chi2_prior, effective_parameters : float
+    starts : tuple of Start
+    """
+
+    calibration: Calibration
+    names: tuple[str, ...]
+    values: Mapping[str, float]
+    u: Floats
+    covariance: Floats
+    modelled: Floats
+    z: Floats
+    chi2_data: float
+    chi2_prior: float
+    effective_parameters: float
+    starts: tuple[Start, ...]
+    seed: int
+
+    @property
+    def chi2(self) -> float:
+        """Total chi-square, data and priors."""
+        return self.chi2_data + self.chi2_prior
+
+    @property
+    def reduced_chi2(self) -> float:
+        """Data chi-square over rows less effective parameters."""
+        return self.chi2_data / (len(self.z) - self.effective_parameters)
+
+    @property
+    def share_at_best(self) -> float:
+        """Share of the starts that ended within 0.1 of the best total chi-square."""
+        return sum(s.final < self.chi2 + SAME_OPTIMUM for s in self.starts) / len(self.starts)
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit of {self.calibration.model.name!r} ({self.calibration.variant or 'all rows'}): "
+            f"{len(self.z)} rows, {len(self.names)} free parameters ({self.effective_parameters:.1f} effective), "
+            f"chi2 {self.chi2_data:.1f} data + {self.chi2_prior:.1f} prior, reduced {self.reduced_chi2:.2f}, "
+            f"max |z| {np.abs(self.z).max():.2f}, max move {np.abs(self.u).max():.2f} sd, "
+            f"{self.share_at_best:.0%} of {len(self.starts)} starts at the best"
+        )
+
+
+def fit(
+    calibration: Calibration, *, starts: int = 16, seed: int = 0, spread: float = 1.0, progress: bool = True
+) -> Fit:
+    """Fit from many starts drawn from the priors.
+
+    Parameters
+    ----------
+    starts : int
+    seed : int
+    spread : float
+        Width of the start distribution in prior standard deviations.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    CalibrationError
+        If no start converges. A start counts as converged only if its last evaluation was finite and the
+        search moved.
+    """
+    from scipy.optimize import least_squares
+    from scipy.stats import norm, qmc
+    from tqdm.auto import tqdm
+
+    n = len(calibration.free)
+    rng = np.random.default_rng(seed)
+    design = norm.ppf(qmc.LatinHypercube(n, rng=rng).random(starts)) * spread
+    done: list[Start] = []
+    best: Any = None
+    for k in tqdm(range(starts), desc="fit", unit="start", disable=not progress):
+        u, redrawn = np.clip(design[k], -BOUND * 0.95, BOUND * 0.95), 0
+        while not np.isfinite(calibration.residuals(u)).all():
+            redrawn += 1
+            if redrawn > REDRAWS:
+                break
+            u = np.clip(rng.standard_normal(n) * spread, -BOUND * 0.95, BOUND * 0.95)
+        before = calibration.evaluations
+        initial = calibration.residuals(u)
+        if not np.isfinite(initial).all():
+            done.append(Start(k, redrawn, math.nan, math.inf, 1, False, "no start ran"))
+            continue
+        try:
+            result = least_squares(
+                calibration.residuals, u, jac=calibration.jacobian, bounds=(-BOUND, BOUND), method="trf",
+                xtol=1e-10, ftol=1e-10, gtol=1e-8, max_nfev=200,
+            )  # fmt: skip
+        except (ValueError, np.linalg.LinAlgError) as error:
+            done.append(Start(k, redrawn, float(initial @ initial), math.inf, 0, False, str(error)))
+            continue
+        total = 2 * float(result.cost)
+        finite = bool(np.isfinite(result.fun).all())
+        moved = bool(np.abs(result.x - u).max() > 0)
+        converged = bool(result.status > 0) and finite and moved
+        used = calibration.evaluations - before
+        done.append(Start(k, redrawn, float(initial @ initial), total, used, converged, str(result.message)))
+        if converged and (best is None or result.cost < best.cost):
+            best = result
+    if best is None:
+        raise CalibrationError(f"fit of {calibration.model.name!r}", [s.message for s in done])
+    return summarise(calibration, np.asarray(best.x), tuple(done), seed)
+
+
+def summarise(calibration: Calibration, u: Floats, starts: Sequence[Start], seed: int) -> Fit:
+    """The fit at a point: residuals, covariance, effective parameters."""
+    jacobian = calibration.jacobian(u)
+    data = jacobian[: len(calibration.rows)]
+    information = data.T @ data
+    covariance = np.linalg.inv(information + np.eye(u.size))
+    modelled = calibration.modelled(u)
+    z = calibration.standardised(modelled)
+    return Fit(
+        calibration=calibration,
+        names=calibration.free,
+        values=calibration.values(u),
+        u=u,
+        covariance=covariance,
+        modelled=modelled,
+        z=z,
+        chi2_data=float(z @ z),
+        chi2_prior=float(u @ u),
+        effective_parameters=float(np.trace(information @ covariance)),
+        starts=tuple(starts),
+        seed=seed,
+    )
+
+
+def parameter_table(fit: Fit) -> pd.DataFrame:
+    """All parameters: fitted ones with prior and move, the others with their status."""
+    import pandas as pd
+
+    rows = []
+    moved = dict(zip(fit.names, fit.u, strict=True))
+    sd = dict(zip(fit.names, np.sqrt(np.diag(fit.covariance)), strict=True))
+    for name, parameter in fit.calibration.model.parameters.items():
+        prior = parameter.prior
+        free = name in moved
+        rows.append(
+            {
+                "name": name,
+                "unit": parameter.unit,
+                "value": fit.values[name] if free else parameter.value,
+                "prior_median": getattr(prior, "median", getattr(prior, "mean", math.nan)),
+                "prior_sd_log": getattr(prior, "sd_log", getattr(prior, "sd", math.nan)),
+                "moved_sd": moved.get(name, math.nan),
+                "posterior_sd": sd.get(name, math.nan),
+                "prior": type(prior).__name__ if prior is not None else "",
+                "status": parameter.status if free or parameter.status != "fitted" else "fixed at prior median",
+                "source": parameter.source,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def row_table(fit: Fit) -> pd.DataFrame:
+    """Fitted rows: observed, modelled, z."""
+    import pandas as pd
+
+    calibration = fit.calibration
+    return pd.DataFrame(
+        {
+            "series": [r.series for r in calibration.rows],
+            "variable": [r.variable for r in calibration.rows],
+            "statistic": [r.statistic for r in calibration.rows],
+            "date": [r.date for r in calibration.rows],
+            "reference_date": [r.reference_date for r in calibration.rows],
+            "unit": [calibration.model.unit(r.variable) if r.statistic in ("at", "annual", "since") else r.unit
+                     for r in calibration.rows],
+            "observed": calibration.observed,
+            "sigma": [r.sigma for r in calibration.rows],
+            "sigma_kind": [r.sigma_kind for r in calibration.rows],
+            "modelled": fit.modelled,
+            "z": fit.z,
+            "role": [r.role for r in calibration.rows],
+            "family": [r.family for r in calibration.rows],
+            "source": [r.source for r in calibration.rows],
+        }
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class StoredFit:
+    """A shipped fit: values, and the covariance to sample from.
+
+    Attributes
+    ----------
+    names, centre, values, covariance
+        As in `Fit`; `centre` is in prior standard deviations.
+    fixed : mapping
+        Values of parameters that the variant fixes away from the model's.
+    parameters, rows, starts : pandas.DataFrame
+    meta : mapping
+        Seed, hashes, versions, chi-squares.
+    """
+
+    names: tuple[str, ...]
+    centre: Floats
+    covariance: Floats
+    fixed: Mapping[str, float]
+    parameters: pd.DataFrame
+    rows: pd.DataFrame
+    starts: pd.DataFrame
+    meta: Mapping[str, Any]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Fitted values, and those the variant fixes."""
+        table = self.parameters.set_index("name")["value"]
+        return {**{n: float(table[n]) for n in self.names}, **self.fixed}
+
+    def draws(self, n: int, seed: int) -> list[dict[str, float]]:
+        """Parameter sets drawn from the Gauss-Newton covariance (priors included), in search coordinates."""
+        rng = np.random.default_rng(seed)
+        u = rng.multivariate_normal(self.centre, self.covariance, size=n, method="cholesky")
+        table = self.parameters.set_index("name")
+        result = []
+        for row in u:
+            values = dict(self.fixed)
+            for name, x in zip(self.names, row, strict=True):
+                median, sd = float(table.at[name, "prior_median"]), float(table.at[name, "prior_sd_log"])
+                log = table.at[name, "prior"] == LogNormal.__name__
+                values[name] = median * math.exp(sd * x) if log else median + sd * x
+            result.append(values)
+        return result
+
+
+def save_fit(fit: Fit, folder: str | Path, fixed: Mapping[str, float] | None = None, command: str = "") -> Path:
+    """Write a fit as CSV tables and a TOML file with seed, hashes and versions."""
+    import pandas as pd
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    parameter_table(fit).to_csv(folder / "parameters.csv", index=False)
+    row_table(fit).to_csv(folder / "rows.csv", index=False)
+    pd.DataFrame(fit.covariance, index=list(fit.names), columns=list(fit.names)).to_csv(folder / "covariance.csv")
+    pd.DataFrame([vars(s) for s in fit.starts]).to_csv(folder / "starts.csv", index=False)
+    calibration = fit.calibration
+    meta: dict[str, Any] = {
+        "model": calibration.model.name,
+        "model_hash": calibration.model.hash,
+        "variant": calibration.variant or "",
+        "known_until": calibration.until or "",
+        "history_hash": calibration.history.hash,
+        "seed": fit.seed,
+        "starts": len(fit.starts),
+        "share_of_starts_at_best": fit.share_at_best,
+        "failed_evaluations": calibration.failures,
+        "evaluations": calibration.evaluations,
+        "rows": len(fit.z),
+        "free_parameters": len(fit.names),
+        "effective_parameters": fit.effective_parameters,
+        "chi2_data": fit.chi2_data,
+        "chi2_prior": fit.chi2_prior,
+        "reduced_chi2": fit.reduced_chi2,
+        "largest_z": float(np.abs(fit.z).max()),
+        "largest_move_sd": float(np.abs(fit.u).max()),
+        "code_version": importlib.metadata.version("jevons"),
+        "python": platform.python_version(),
+        "numpy": importlib.metadata.version("numpy"),
+        "scipy": importlib.metadata.version("scipy"),
+        "numba": importlib.metadata.version("numba"),
+        "command": command,
+    }
+    lines = [f"{key} = {_toml(value)}" for key, value in meta.items()]
+    lines += ["", "[fixed]", *(f"{key} = {_toml(float(value))}" for key, value in (fixed or {}).items())]
+    (folder / "fit.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_fit(folder: str | Path) -> StoredFit:
+    """Read what `save_fit` wrote.
+
+    Raises
+    ------
+    CalibrationError
+        If a file is missing or does not fit the others.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    try:
+        meta = tomllib.loads((folder / "fit.toml").read_text(encoding="utf-8"))
+        parameters = pd.read_csv(folder / "parameters.csv", float_precision="round_trip")
+        rows = pd.read_csv(folder / "rows.csv", float_precision="round_trip")
+        starts = pd.read_csv(folder / "starts.csv", float_precision="round_trip")
+        with (folder / "covariance.csv").open(encoding="utf-8", newline="") as file:
+            table = list(csv.reader(file))
+        names = tuple(table[0][1:])
+        covariance = np.array([[float(x) for x in line[1:]] for line in table[1:]])
+        moved = parameters.set_index("name")["moved_sd"]
+        centre = np.array([float(moved[n]) for n in names])
+        fixed = {str(k): float(v) for k, v in meta.pop("fixed", {}).items()}
+    except (OSError, ValueError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise CalibrationError(f"fit in {folder}", [f"cannot be read: {error}"]) from error
+    return StoredFit(names, centre, covariance, fixed, parameters, rows, starts, meta)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)

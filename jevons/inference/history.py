@@ -1,0 +1,242 @@
+"""Observations: rows of published figures with unit, error, source and the date they became known."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jevons.errors import HistoryError, nearest
+from jevons.units import UnitMismatch, parse_unit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "series", "variable", "statistic", "date", "reference_date", "value", "low", "high", "unit", "sigma",
+    "sigma_kind", "family", "definition", "source", "url", "verified", "role", "variants", "known", "note",
+)  # fmt: skip
+NUMBERS = ("date", "reference_date", "value", "low", "high", "sigma")
+REQUIRED = ("series", "statistic", "date", "value", "unit", "definition", "source", "role", "known")
+STATISTICS = ("annual", "at", "ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
+NEED_REFERENCE = ("ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
+ROLES = ("fit", "hold-out", "benchmark")
+KEY = ("series", "statistic", "date", "reference_date", "source")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One published figure.
+
+    Attributes
+    ----------
+    series : str
+        Reporting name.
+    variable : str
+        Model variable it is compared with; empty if there is none.
+    statistic : str
+        ``annual`` mean over the calendar year from `date`; value ``at`` a date; ``ratio`` of annual means,
+        ``since``, ``slope``, ``log_growth_rate``, ``log_decline_rate`` against `reference_date`.
+    value, low, high : float
+        As published, in `unit`.
+    sigma, sigma_kind : float, str
+        Standard error, of the logarithm or absolute.
+    known : str
+        Month (YYYY-MM) in which it became public.
+    """
+
+    series: str
+    variable: str
+    statistic: str
+    date: float
+    reference_date: float
+    value: float
+    low: float
+    high: float
+    unit: str
+    sigma: float
+    sigma_kind: str
+    family: str
+    definition: str
+    source: str
+    url: str
+    verified: str
+    role: str
+    variants: tuple[str, ...]
+    known: str
+    note: str
+
+    @property
+    def label(self) -> str:
+        """Short name: series, statistic and dates."""
+        reference = "" if math.isnan(self.reference_date) else f" from {self.reference_date:g}"
+        return f"{self.series} {self.statistic} {self.date:g}{reference}"
+
+
+class History(Sequence[Observation]):
+    """Observations of one model, checked.
+
+    Examples
+    --------
+    ``history.select(role="fit", variant="main", known_until="2023-12")``
+    """
+
+    def __init__(self, observations: Iterable[Observation], name: str = "history") -> None:
+        self._rows = tuple(observations)
+        self.name = name
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def select(
+        self,
+        role: str | None = None,
+        variant: str | None = None,
+        known_until: str | None = None,
+        series: str | None = None,
+    ) -> History:
+        """Rows of a role, a fit variant, or known by the end of a month (``"2023-12"``)."""
+        rows = [
+            row
+            for row in self._rows
+            if (role is None or row.role == role)
+            and (variant is None or variant in row.variants)
+            and (known_until is None or row.known <= known_until)
+            and (series is None or row.series == series)
+        ]
+        return History(rows, self.name)
+
+    @property
+    def hash(self) -> str:
+        """Fingerprint of everything a fit uses."""
+        used = [
+            (r.series, r.variable, r.statistic, r.date, r.reference_date, r.value, r.unit, r.sigma, r.sigma_kind,
+             r.variants, r.known)
+            for r in self._rows if r.role == "fit"
+        ]  # fmt: skip
+        return hashlib.sha256("\n".join(sorted(map(repr, used))).encode()).hexdigest()[:16]
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows and columns as a table."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(row) for row in self._rows], columns=list(COLUMNS))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{sum(r.role == role for r in self._rows)} {role}" for role in ROLES)
+        return f"History {self.name!r}: {len(self._rows)} rows ({counts})"
+
+
+def read_history(source: str | Path = "world") -> History:
+    """Read the shipped history of a model by name, a CSV file, or a folder of CSV files.
+
+    Raises
+    ------
+    HistoryError
+        With every mistake found: file, line, column, what was found and what was expected.
+    """
+    if source == "world":
+        source = Path(str(importlib.resources.files("jevons.calibration").joinpath("history")))
+    path = Path(source)
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    mistakes: list[str] = []
+    rows: list[Observation] = []
+    seen: dict[tuple[Any, ...], str] = {}
+    if not files:
+        mistakes.append(f"folder {path} holds no CSV file")
+    for file in files:
+        rows += _read_file(file, mistakes, seen)
+    if mistakes:
+        raise HistoryError(f"history {path.name!r}", mistakes)
+    return History(rows, path.name)
+
+
+def _read_file(file: Path, mistakes: list[str], seen: dict[tuple[Any, ...], str]) -> Iterator[Observation]:
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+    except OSError as error:
+        mistakes.append(f"{file.name}: cannot be read ({error.strerror})")
+        return
+    except pd.errors.EmptyDataError:
+        mistakes.append(f"{file.name}: is empty, expected a header and at least one row")
+        return
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        mistakes.append(f"{file.name}: is not a CSV file ({error})")
+        return
+    missing = [c for c in COLUMNS if c not in frame.columns]
+    for column in missing:
+        mistakes.append(f"{file.name}: column {column!r} is missing{nearest(column, frame.columns)}")
+    for column in frame.columns:
+        if column not in COLUMNS:
+            mistakes.append(f"{file.name}: unknown column {column!r}{nearest(column, COLUMNS)}")
+    if frame.empty:
+        mistakes.append(f"{file.name}: has a header and no row")
+    if missing:
+        return
+    for number, record in enumerate(frame.to_dict("records"), start=2):
+        place = f"{file.name} line {number}"
+        row = _observation(place, record, mistakes)
+        if row is None:
+            continue
+        key = tuple(repr(getattr(row, k)) for k in KEY)
+        if key in seen:
+            mistakes.append(f"{place}: duplicate of {seen[key]} ({row.label}, {row.source})")
+        seen.setdefault(key, place)
+        yield row
+
+
+def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Observation | None:
+    before = len(mistakes)
+    fields: dict[str, Any] = {c: str(record[c]).strip() for c in COLUMNS}
+    for column in NUMBERS:
+        fields[column] = _number(place, column, fields[column], mistakes)
+    for column in REQUIRED:
+        if fields[column] == "" or (isinstance(fields[column], float) and math.isnan(fields[column])):
+            mistakes.append(f"{place}: column {column!r} is empty")
+    for column, valid in (("statistic", STATISTICS), ("role", ROLES)):
+        if fields[column] not in valid:
+            hint = nearest(fields[column], valid)
+            mistakes.append(f"{place}: {column} {fields[column]!r}, expected one of {', '.join(valid)}{hint}")
+    try:
+        parse_unit(fields["unit"])
+    except UnitMismatch as mismatch:
+        if fields["variable"]:
+            mistakes.append(f"{place}: {mismatch}")
+    if fields["statistic"] in NEED_REFERENCE and math.isnan(fields["reference_date"]):
+        mistakes.append(f"{place}: statistic {fields['statistic']} needs a reference_date")
+    fields["variants"] = tuple(filter(None, fields["variants"].split(";")))
+    if fields["role"] == "fit":
+        if not fields["sigma"] > 0 or fields["sigma_kind"] not in ("log", "absolute"):
+            mistakes.append(
+                f"{place}: a row to fit needs sigma > 0 of kind 'log' or 'absolute', found "
+                f"{fields['sigma']!r}, {fields['sigma_kind']!r}"
+            )
+        if fields["sigma_kind"] == "log" and not fields["value"] > 0:
+            mistakes.append(f"{place}: value {fields['value']!r} with a log error, expected more than 0")
+        if fields["verified"] == "no":
+            mistakes.append(f"{place}: an unverified row must not have role 'fit'")
+        if not fields["variable"]:
+            mistakes.append(f"{place}: a row to fit needs a model variable")
+    return Observation(**fields) if len(mistakes) == before else None
+
+
+def _number(place: str, column: str, text: str, mistakes: list[str]) -> float:
+    if text == "":
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        mistakes.append(f"{place}: column {column!r} holds {text!r}, expected a number")
+        return math.nan
+    return number

@@ -1,0 +1,309 @@
+"""Rebound of an efficiency gain, from three runs with identical parameters.
+
+``R(t) = 1 − (E_base − E_shocked)/(E_base − E_engineering)``: the share of the engineering saving that is not
+saved. R > 1 is backfire: the gain burns more, as Jevons said of coal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from jevons.elements import (
+    Auxiliary,
+    Element,
+    Flow,
+    InitialUnknown,
+    Parameter,
+    Roles,
+    Stock,
+    Table,
+)
+from jevons.ensemble import Runner
+from jevons.errors import ScenarioError, nearest
+from jevons.functions import symbol
+from jevons.model import Model
+from jevons.scenario import Change, Scenario, change_values, wrap
+
+Floats = NDArray[np.float64]
+
+SMALLEST_SAVING = 0.01
+"""Engineering savings below this share of the base make R undefined (NaN)."""
+
+COUNTERFACTUAL = (
+    "engineering run: the base run's demand for services, training and embedded use, met with the gained "
+    "efficiency; prices, orders and the turnover of capital run freely"
+)
+INDUCED_GROWTH = "no engineering saving: cheaper hardware saves no energy by itself, reported as induced growth"
+HORIZONS = (1.0, 3.0, 5.0, 10.0)
+_PREFIX = "engineering_"
+
+
+def roles_of(model: Model) -> Roles:
+    """Roles of a model; a `ScenarioError` if it declares none."""
+    if model.roles is None:
+        raise ScenarioError(f"model {model.name!r}", ["declares no roles, so rebound cannot be measured"])
+    return model.roles
+
+
+def shock(model: Model, kind: str, factor: float, at: float, adjustment_time: float = 0.0) -> Scenario:
+    """Scenario in which one efficiency of a model improves.
+
+    Parameters
+    ----------
+    kind : str
+        One of the model's efficiencies (``inference``, ``training``, ``hardware``, ``facility``) or of its
+        price-performance improvements (``hardware_price``).
+    factor : float
+        Gain, above 0.
+    at, adjustment_time : float
+        Date, and time over which the gain spreads.
+    """
+    roles = roles_of(model)
+    kinds = {**roles.efficiencies, **roles.price_performance}
+    if kind not in kinds:
+        mistake = f"shock {kind!r}, expected one of {', '.join(kinds)}{nearest(kind, kinds)}"
+        raise ScenarioError(f"model {model.name!r}", [mistake])
+    change = Change(factor=factor, at=at, adjustment_time=adjustment_time)
+    scenario = Scenario(kind, {kinds[kind]: change}, doc=f"{kind} efficiency times {factor:g} at {at:g}")
+    scenario.check(model)
+    return scenario
+
+
+def shockable(model: Model) -> Model:
+    """The model with every efficiency ready to change; unchanged until given a date and a factor."""
+    roles = roles_of(model)
+    names = {*roles.efficiencies.values(), *roles.price_performance.values()}
+    still = Change(factor=1.0, at=model.start, adjustment_time=0.0)
+    return model.with_elements(
+        [e for name in sorted(names) for e in wrap(model, name, still)], name=f"{model.name}, shockable"
+    )
+
+
+def with_engineering_run(model: Model) -> Model:
+    """A model and, beside it, its engineering counterfactual, integrated together.
+
+    The copy (prefix ``engineering_``) shares all parameters. Its efficiencies can change; its services are the
+    base run's divided by the efficiency gained; everything else in it runs freely.
+    """
+    roles = roles_of(model)
+    efficiencies = {*roles.efficiencies.values(), *roles.price_performance.values()}
+    copied = {
+        name: symbol(_PREFIX + name)
+        for name, e in model.elements.items()
+        if not isinstance(e, (Parameter, Table)) or name in efficiencies
+    }
+    translation = {symbol(old): new for old, new in copied.items()}
+    elements: list[Element] = []
+    for name in sorted(efficiencies):
+        for element in wrap(model, name, Change(factor=1.0, at=model.start)):
+            if isinstance(element, Auxiliary):
+                equation = element.equation.subs(symbol(f"{name}_reference"), symbol(name))
+                elements.append(Auxiliary(_PREFIX + name, element.unit, equation=equation, doc=element.doc))
+            elif element.name != f"{name}_reference":
+                elements.append(element)
+    for name, element in model.elements.items():
+        if name not in copied or name in efficiencies:
+            continue
+        if name in roles.services:
+            efficiency = roles.services[name]
+            gain = symbol(efficiency) / copied[efficiency] if efficiency is not None else sp.S.One
+            elements.append(
+                Auxiliary(
+                    _PREFIX + name, element.unit, equation=symbol(name) * gain,
+                    doc=f"{element.doc} Held on the base run's path.",
+                )
+            )
+        else:
+            elements.append(_copy(element, copied, translation))
+    return model.with_elements(elements, name=f"{model.name} with engineering run")
+
+
+def _copy(element: Element, copied: Mapping[str, sp.Symbol], translation: Mapping[Any, Any]) -> Element:
+    def renamed(name: str | None) -> str | None:
+        return copied[name].name if name in copied else name
+
+    def translated(expression: Any) -> sp.Expr:
+        return sp.sympify(expression).xreplace(translation)
+
+    name, doc = _PREFIX + element.name, element.doc
+    if isinstance(element, Stock):
+        return Stock(name, element.unit, initial=translated(element.initial), log=element.log, doc=doc)
+    if isinstance(element, Flow):
+        return Flow(
+            name, element.unit, equation=translated(element.equation), source=renamed(element.source),
+            target=renamed(element.target), doc=doc,
+        )
+    if isinstance(element, InitialUnknown):
+        return InitialUnknown(
+            name, element.unit, equation=translated(element.equation), guess=element.guess, doc=doc
+        )
+    assert isinstance(element, Auxiliary)
+    return Auxiliary(name, element.unit, equation=translated(element.equation), doc=doc)
+
+
+@dataclass(frozen=True)
+class Rebound:
+    """Rebound of one shock over time.
+
+    Attributes
+    ----------
+    times : array of shape (n,)
+        Dates from the shock on.
+    base, shocked, engineering : array of shape (n,)
+        Energy use of the three runs.
+    rebound : array of shape (n,)
+        R(t); NaN where the engineering saving is below `SMALLEST_SAVING` of the base.
+    cumulative : array of shape (n,)
+        Rebound of the energy used since the shock; NaN likewise.
+    unit : str
+    counterfactual : str
+        What the engineering run holds, in words.
+    """
+
+    scenario: Scenario
+    times: Floats
+    base: Floats
+    shocked: Floats
+    engineering: Floats
+    rebound: Floats
+    cumulative: Floats
+    unit: str
+    counterfactual: str
+
+    def at(self, horizon: float) -> tuple[float, float]:
+        """R and cumulative R a time after the shock."""
+        place = int(np.argmin(np.abs(self.times - self.times[0] - horizon)))
+        return float(self.rebound[place]), float(self.cumulative[place])
+
+    @property
+    def induced_growth(self) -> Floats:
+        """Energy of the shocked run over the base run, less one."""
+        growth: Floats = self.shocked / self.base - 1
+        return growth
+
+
+def ratio(base: Floats, shocked: Floats, engineering: Floats, scale: Floats) -> Floats:
+    """``1 − (base − shocked)/(base − engineering)``, NaN where the saving is below 1 % of `scale`."""
+    saving = base - engineering
+    defined = (np.abs(saving) >= SMALLEST_SAVING * np.abs(scale)) & (scale != 0)
+    safe = np.where(defined, saving, 1.0)
+    result: Floats = np.where(defined, 1 - (base - shocked) / safe, math.nan)
+    return result
+
+
+class ReboundMeter:
+    """Measures the rebound of scenarios on one model, for many parameter sets.
+
+    Parameters
+    ----------
+    model : Model
+        With roles.
+    at : float
+        Date from which rebound is measured; horizons count from it.
+    horizons : sequence of float
+    every : float, optional
+        Report a whole path up to the last horizon at this distance instead of the horizons alone.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        scenarios: Sequence[Scenario],
+        at: float,
+        horizons: Sequence[float] = HORIZONS,
+        every: float | None = None,
+    ) -> None:
+        roles = roles_of(model)
+        self.model, self.roles, self.at = model, roles, at
+        kinds = {**roles.efficiencies, **roles.price_performance}
+        for scenario in scenarios:
+            scenario.check(model)
+            others = [n for n in scenario.changes if n not in kinds.values()]
+            if others:
+                raise ScenarioError(
+                    f"rebound of scenario {scenario.name!r}",
+                    [f"{n!r} is not an efficiency{nearest(n, kinds.values())}" for n in others],
+                )
+        offsets = list(horizons) if every is None else list(np.arange(0, max(horizons) + every / 2, every))
+        self.times = at + np.array([0.0, *[h for h in offsets if h > 0]])
+        energy = [roles.energy, roles.cumulative_energy]
+        single, twin = shockable(model), with_engineering_run(model)
+        self._runners = {}
+        for scenario in scenarios:
+            values = {
+                key: value
+                for name, change in scenario.changes.items()
+                for key, value in change_values(model, name, change).items()
+            }
+            # The base run is stepped on the same grid and by the same code as the shocked one.
+            unshocked = {key: 1.0 if key.endswith("_factor") else value for key, value in values.items()}
+            self._runners[scenario.name] = (
+                scenario,
+                Runner(single, self.times, energy, params=unshocked),
+                Runner(single, self.times, energy, params=values),
+                Runner(twin, self.times, [_PREFIX + n for n in energy], params=values),
+            )
+        self._reference = {
+            name: f"{name}_reference"
+            for name in {*roles.efficiencies.values(), *roles.price_performance.values()}
+        }
+
+    def measure(self, name: str, params: Mapping[str, float] | None = None) -> Rebound | None:
+        """Rebound of a scenario for one parameter set; None if one of the three runs failed."""
+        scenario, base, shocked, engineering = self._runners[name]
+        given = dict(params or {})
+        single = {self._reference.get(k, k): v for k, v in given.items()}
+        members = [base.run(single), shocked.run(single), engineering.run(given)]
+        if not all(member.status.ok for member in members):
+            return None
+        (e_base, c_base), (e_shock, c_shock), (e_engineering, c_engineering) = (m.values.T for m in members)
+        since = [c - c[0] for c in (c_base, c_shock, c_engineering)]
+        induced = all(n in self.roles.price_performance.values() for n in scenario.changes)
+        nothing = np.full(self.times.size, math.nan)
+        return Rebound(
+            scenario=scenario,
+            times=self.times,
+            base=e_base,
+            shocked=e_shock,
+            engineering=e_engineering,
+            rebound=nothing if induced else ratio(e_base, e_shock, e_engineering, e_base),
+            cumulative=nothing if induced else ratio(*since, since[0]),
+            unit=self.model.unit(self.roles.energy),
+            counterfactual=INDUCED_GROWTH if induced else COUNTERFACTUAL,
+        )
+
+
+def rebound(
+    model: Model,
+    scenario: Scenario,
+    *,
+    at: float | None = None,
+    until: float = 10.0,
+    every: float = 0.25,
+    params: Mapping[str, float] | None = None,
+) -> Rebound:
+    """Rebound over time of one scenario at one parameter set.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Changes of efficiencies only; see `shock`.
+    at : float, optional
+        Date from which time is counted; the first change of the scenario by default.
+    until, every : float
+        Length and resolution of the path.
+    """
+    dates: Iterable[float] = [c.at for c in scenario.changes.values() if c.at is not None]
+    begin = at if at is not None else min(dates, default=model.start)
+    meter = ReboundMeter(model, [scenario], begin, horizons=(until,), every=every)
+    measured = meter.measure(scenario.name, params)
+    if measured is None:
+        raise ScenarioError(f"rebound of {scenario.name!r}", ["a run failed with these parameters"])
+    return measured

@@ -1,0 +1,250 @@
+"""Scenarios: named changes of parameters, drivers and efficiencies, with dates."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sympy as sp
+
+from jevons.elements import Auxiliary, Driver, Element, Parameter, Range, finite
+from jevons.errors import ScenarioError, nearest
+from jevons.functions import TIME, Switch, symbol
+from jevons.model import Model
+
+_CHANGE_KEYS = ("factor", "value", "at", "adjustment_time")
+_SCENARIO_KEYS = ("name", "doc", "source", "changes")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one parameter or driver.
+
+    Parameters
+    ----------
+    factor : float, optional
+        What the old value is multiplied by; or
+    value : float, optional
+        the new value. Exactly one of the two.
+    at : float, optional
+        Date of the change; None changes the whole run, start included.
+    adjustment_time : float
+        First-order time over which the change spreads (in logarithms for a factor); 0 is at once.
+
+    Notes
+    -----
+    ``x(t) = x0 · factor^s(t)`` or ``x0 + (value − x0)·s(t)`` with ``s = 1 − exp(−(t − at)/adjustment_time)``.
+    """
+
+    factor: float | None = None
+    value: float | None = None
+    at: float | None = None
+    adjustment_time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Named changes.
+
+    Examples
+    --------
+    >>> from jevons import Change, Scenario
+    >>> cheap = Scenario("tenfold", {"inference_efficiency": Change(factor=10, at=2025.07)})
+    """
+
+    name: str
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    doc: str = ""
+    source: str = ""
+
+    def check(self, model: Model) -> None:
+        """Raise a `ScenarioError` that lists everything in the scenario that `model` cannot do."""
+        mistakes = [m for name, change in self.changes.items() for m in _mistakes(model, name, change)]
+        if mistakes:
+            raise ScenarioError(f"scenario {self.name!r} for model {model.name!r}", mistakes)
+
+    def apply(self, model: Model) -> Model:
+        """The model with the changes built in."""
+        self.check(model)
+        constant: list[Element] = []
+        dated: dict[str, Change] = {}
+        for name, change in self.changes.items():
+            element = model[name]
+            if change.at is None and isinstance(element, Parameter):
+                value = change.value if change.value is not None else element.value * (change.factor or 1.0)
+                constant.append(_changed(element, value))
+            else:
+                dated[name] = change
+        changed = model.with_elements(constant) if constant else model
+        if not dated:
+            return changed
+        return changed.with_elements(
+            [e for name, change in dated.items() for e in wrap(changed, name, change)]
+        )
+
+
+def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
+    """Elements that make a parameter or driver change over time.
+
+    The old element goes on as ``<name>_reference``; the change's numbers become parameters, so that models
+    which differ only in them share their compiled code.
+    """
+    old = model[name]
+    at = model.start if change.at is None else change.at
+    reference = symbol(f"{name}_reference")
+    date, time, lag = (symbol(f"{name}_{part}") for part in ("change_date", "adjustment_time", "change_lag"))
+    on = Switch(date)
+    progress = on * (1 - lag * sp.exp(-on * (TIME - date) / time))
+    if change.factor is not None:
+        amount = symbol(f"{name}_factor")
+        equation = reference * amount**progress
+        size, unit = change.factor, "1"
+    else:
+        amount = symbol(f"{name}_changed_value")
+        equation = reference + (amount - reference) * progress
+        size, unit = float(change.value if change.value is not None else 0.0), old.unit
+    yield Auxiliary(name, old.unit, equation=equation, doc=old.doc)
+    yield _renamed(old, f"{name}_reference")
+    slow = change.adjustment_time > 0
+    numbers = (
+        (amount.name, unit, size, "Size of the change."),
+        (date.name, model.time_unit, at, "Date of the change."),
+        (time.name, model.time_unit, change.adjustment_time if slow else 1.0, "Time over which it spreads."),
+        (lag.name, "1", 1.0 if slow else 0.0, "1 if the change spreads, 0 if it comes at once."),
+    )
+    for label, number_unit, value, doc in numbers:
+        yield Parameter(
+            label, number_unit, value=float(value), doc=doc, source="scenario", status="assumed",
+            prior=Range(float(value), float(value)),
+        )
+
+
+def change_values(model: Model, name: str, change: Change) -> dict[str, float]:
+    """Parameter values by which a model that was wrapped for `name` takes on another change."""
+    return {e.name: e.value for e in wrap(model, name, change) if isinstance(e, Parameter) and e.name != (
+        f"{name}_reference"
+    )}
+
+
+def _changed(element: Parameter, value: float) -> Parameter:
+    return Parameter(
+        element.name, element.unit, value=value, doc=element.doc, source=element.source, status=element.status,
+        prior=element.prior,
+    )
+
+
+def _renamed(element: Element, name: str) -> Element:
+    if isinstance(element, Parameter):
+        return Parameter(
+            name, element.unit, value=element.value, doc=element.doc, source=element.source,
+            status=element.status, prior=element.prior,
+        )
+    assert isinstance(element, Driver)
+    return Driver(
+        name, element.unit, doc=element.doc, x_unit=element.x_unit, points=element.points,
+        outside=element.outside, source=element.source, status=element.status,
+    )
+
+
+def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
+    valid = [n for n, e in model.elements.items() if isinstance(e, (Parameter, Driver))]
+    if name not in valid:
+        kind = f" ({type(model.elements[name]).__name__})" if name in model else ""
+        yield f"{name!r}{kind} is no parameter or driver of the model{nearest(name, valid)}"
+    given = [k for k in ("factor", "value") if getattr(change, k) is not None]
+    if len(given) != 1:
+        yield f"{name!r}: found {' and '.join(given) or 'neither factor nor value'}, expected one of the two"
+    for key in given:
+        if not finite(getattr(change, key)):
+            yield f"{name!r}: {key} {getattr(change, key)!r}, expected a finite number"
+    if finite(change.factor) and change.factor is not None and change.factor <= 0:
+        yield f"{name!r}: factor {change.factor:g}, expected more than 0"
+    if change.at is not None:
+        if not finite(change.at):
+            yield f"{name!r}: date {change.at!r}, expected a decimal year such as 2025.07"
+        elif not model.start <= change.at <= model.start + 500:
+            yield (
+                f"{name!r}: date {change.at:g} is impossible, the model begins at {model.start:g} "
+                f"(expected up to {model.start + 500:g})"
+            )
+    if not finite(change.adjustment_time) or change.adjustment_time < 0:
+        yield f"{name!r}: adjustment_time {change.adjustment_time!r}, expected 0 or more"
+
+
+def decimal_year(date: Any) -> Any:
+    """A TOML or ISO date as a decimal year; numbers pass through, other things too (for a later message)."""
+    if isinstance(date, str):
+        try:
+            date = datetime.date.fromisoformat(date)
+        except ValueError:
+            return date
+    if isinstance(date, datetime.date):
+        first = datetime.date(date.year, 1, 1)
+        length = (datetime.date(date.year + 1, 1, 1) - first).days
+        return date.year + (datetime.date(date.year, date.month, date.day) - first).days / length
+    return date
+
+
+def read_scenario(path: str | Path) -> Scenario:
+    """Read a scenario from TOML.
+
+    Raises
+    ------
+    ScenarioError
+        With every key that is unknown or malformed.
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"scenario file {path}", [f"cannot be read ({error.strerror})"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"scenario file {path}", [f"is not TOML: {error}"]) from error
+    mistakes = list(_unknown_keys("", data, _SCENARIO_KEYS))
+    changes: dict[str, Change] = {}
+    for name, entry in data.get("changes", {}).items():
+        if not isinstance(entry, dict):
+            mistakes.append(f"changes.{name}: found {entry!r}, expected a table such as {{factor = 10, at = 2025.07}}")
+            continue
+        mistakes += _unknown_keys(f"changes.{name}.", entry, _CHANGE_KEYS)
+        entry = {**entry, "at": decimal_year(entry.get("at"))}
+        for key in _CHANGE_KEYS:
+            if entry.get(key) is not None and not finite(entry[key]):
+                expected = "a date such as 2025.07 or 2025-01-27" if key == "at" else "a number"
+                mistakes.append(f"changes.{name}.{key}: found {entry[key]!r}, expected {expected}")
+        changes[name] = Change(**{k: entry[k] for k in _CHANGE_KEYS if entry.get(k) is not None})
+    if not changes and "changes" not in data:
+        mistakes.append("no [changes.<parameter>] table")
+    if mistakes:
+        raise ScenarioError(f"scenario file {path}", mistakes)
+    return Scenario(str(data.get("name", path.stem)), changes, str(data.get("doc", "")), str(data.get("source", "")))
+
+
+def _unknown_keys(prefix: str, table: Iterable[str], known: tuple[str, ...]) -> Iterator[str]:
+    for key in table:
+        if key not in known:
+            yield f"{prefix}{key}: unknown key, expected one of {', '.join(known)}{nearest(key, known)}"
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Scenario files that come with the models, by name."""
+    folder = importlib.resources.files("jevons.models").joinpath("scenarios")
+    paths = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    return {path.stem: path for path in sorted(paths)}
+
+
+def load_scenario(name_or_path: str | Path) -> Scenario:
+    """A shipped scenario by name, or one from a file."""
+    shipped = shipped_scenarios()
+    if str(name_or_path) in shipped:
+        return read_scenario(shipped[str(name_or_path)])
+    if Path(name_or_path).suffix == ".toml" or Path(name_or_path).exists():
+        return read_scenario(name_or_path)
+    hint = nearest(str(name_or_path), shipped)
+    mistake = f"no shipped scenario and no file of that name (shipped: {', '.join(shipped) or 'none'}){hint}"
+    raise ScenarioError(f"scenario {str(name_or_path)!r}", [mistake])
