@@ -1,6 +1,8 @@
 """Fit the world model in both variants and write the shipped results.
 
-Usage: python calibration/fit_world.py [FOLDER]   (default: calibration/fits beside this file; about two minutes)
+Usage: python calibration/fit_world.py [FOLDER]
+
+FOLDER is calibration/fits beside this file by default. About a quarter of an hour on two cores.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ def main(folder: Path) -> None:
         calibration = config.calibration(jv.load("world", fit=None), history, name)
         fit = jv.fit(calibration, starts=config.starts, seed=config.seed, spread=config.spread)
         print(fit)
-        jv.save_fit(fit, folder / f"world-{name}", variant.fixed, "python calibration/fit_world.py")
+        draws = jv.randomised_draws(fit, config.draws, config.seed)
+        jv.save_fit(fit, draws, folder / f"world-{name}", variant.fixed, "python calibration/fit_world.py")
 
 
 if __name__ == "__main__":

@@ -49,24 +49,31 @@ from jevons.functions import (
     trend,
 )
 from jevons.inference.config import read_config, shipped_fit
-from jevons.inference.fit import Fit, fit, load_fit, save_fit
+from jevons.inference.fit import Fit, fit, load_fit, save_fit, summarise
+from jevons.inference.hindcast import Backtest, backtest, break_year, counterfactuals
 from jevons.inference.history import History, Observation, read_history
 from jevons.inference.problem import Calibration
+from jevons.inference.profile import Held, profile, refit
+from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
+from jevons.inference.sampling import Draws, randomised_draws
 from jevons.library import load, models
 from jevons.model import Model
-from jevons.rebound import Rebound, rebound, shock
+from jevons.rebound import Rebound, ReboundMeter, rebound, shock
 from jevons.scenario import Change, Scenario, load_scenario, read_scenario
 from jevons.trajectory import RunStatus, Status, Trajectory
 
 __all__ = [
     "TIME",
     "Auxiliary",
+    "Backtest",
     "Calibration",
     "CalibrationError",
     "Change",
+    "Draws",
     "Driver",
     "Fit",
     "Flow",
+    "Held",
     "History",
     "HistoryError",
     "InitialUnknown",
@@ -79,8 +86,11 @@ __all__ = [
     "Normal",
     "Observation",
     "Parameter",
+    "Projection",
     "Range",
     "Rebound",
+    "ReboundEnsemble",
+    "ReboundMeter",
     "Roles",
     "RunStatus",
     "Scenario",
@@ -91,6 +101,9 @@ __all__ = [
     "Table",
     "Trajectory",
     "UnitError",
+    "backtest",
+    "break_year",
+    "counterfactuals",
     "delay1",
     "delay3",
     "fit",
@@ -99,12 +112,17 @@ __all__ = [
     "load_scenario",
     "lookup",
     "models",
+    "profile",
+    "project",
+    "project_rebound",
     "pulse",
     "ramp",
+    "randomised_draws",
     "read_config",
     "read_history",
     "read_scenario",
     "rebound",
+    "refit",
     "save_fit",
     "shipped_fit",
     "shock",
@@ -115,6 +133,7 @@ __all__ = [
     "smooth_positive",
     "soft_limit",
     "step",
+    "summarise",
     "symbol",
     "trend",
 ]

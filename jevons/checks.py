@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -88,7 +89,7 @@ def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
     xs = [x for x, _ in element.points]
     if len(xs) < 2 or not all(finite(x) and finite(y) for x, y in element.points):
         yield f"{name!r}: expected at least two points of finite numbers"
-    elif any(b <= a for a, b in zip(xs, xs[1:], strict=False)):
+    elif any(b <= a for a, b in itertools.pairwise(xs)):
         yield f"{name!r}: the points' arguments must rise strictly"
 
 
@@ -198,10 +199,7 @@ def unit_mistakes(elements: Sequence[Element], time_unit: str) -> Iterator[str]:
             for end in {element.source, element.target} & set(by_name):
                 rate = units.parse_unit(by_name[str(end)].unit) / time
                 if not units.same_unit(expected, rate):
-                    yield (
-                        f"{element.name!r}: flow of stock {end!r}: found {show(expected)}, "
-                        f"expected {show(rate)}"
-                    )
+                    yield (f"{element.name!r}: flow of stock {end!r}: found {show(expected)}, expected {show(rate)}")
         if isinstance(element, Driver) and not units.same_unit(units.parse_unit(element.x_unit), time):
             yield f"{element.name!r}: driver over {element.x_unit!r}, expected {time_unit!r}"
 

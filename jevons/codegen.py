@@ -220,7 +220,7 @@ class _Writer:
             rate = net / stock.symbol if stock.log else net
             derivatives.append((sp.Symbol(f"derivative_{i}"), rate))
         statements = self._common_subexpressions(equations)
-        states = [f"x{i} = {'exp(x[%d])' % i if s.log else 'x[%d]' % i}" for i, s in enumerate(self.stocks)]
+        states = [f"x{i} = {f'exp(x[{i}])' if s.log else f'x[{i}]'}" for i, s in enumerate(self.stocks)]
         needed = self._needed(statements, derivatives)
         rhs = states + self._lines(needed)
         rhs += [f"dx[{i}] = {self.printer.doprint(e)}" for i, (_, e) in enumerate(derivatives)]
@@ -365,7 +365,7 @@ class _Printer:
     def doprint(self, e: Any) -> str:
         if isinstance(e, sp.Symbol):
             return self.names[e]
-        if e.is_number and not e.args or isinstance(e, sp.Rational):
+        if (e.is_number and not e.args) or isinstance(e, sp.Rational):
             return repr(float(e))
         if isinstance(e, sp.Add):
             return "(" + " + ".join(self.doprint(a) for a in e.args) + ")"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons import kernels
+from jevons.errors import JevonsError
 from jevons.integrate import compile_model, fixed_grid, parameter_vector
 from jevons.model import Model
 from jevons.trajectory import RunStatus, Status
@@ -52,6 +53,9 @@ class Runner:
         self.system = compile_model(model)
         self.base = parameter_vector(model, self.system, params)
         self.times = np.asarray(list(times), dtype=float)
+        rising = self.times.size > 0 and bool((np.diff(self.times) > 0).all())
+        if not rising or not np.isfinite(self.times).all() or self.times[0] < model.start - 1e-9:
+            raise JevonsError(f"dates of a run: expected rising dates from the model's start, {model.start:g}, on")
         self.outputs = tuple(outputs)
         model.require([n for n in self.outputs if n not in self.system.outputs], self.system.outputs, "output")
         self._columns = np.array([self.system.outputs.index(n) for n in self.outputs], dtype=np.int64)
@@ -96,9 +100,7 @@ class Runner:
             name = system.stocks[max(stock, 0)]
             return Member(failed, RunStatus(Status.DIVERGED, float(self._nodes[reached]), name))
         out = np.empty((self.times.size, len(system.outputs)))
-        self._functions.observe(
-            self.times, states[self._report], p, self._switches[self._report], self._tables, out
-        )
+        self._functions.observe(self.times, states[self._report], p, self._switches[self._report], self._tables, out)
         values = out[:, self._columns]
         if not np.isfinite(values).all():
             row, column = np.argwhere(~np.isfinite(values))[0]

@@ -31,7 +31,7 @@ class Names:
         return symbol(name)
 
 
-class ModelFunction(sp.Function):
+class ModelFunction(sp.Function):  # type: ignore[misc]
     """A function that the engine lowers to elementary ones before it generates code.
 
     `kinds` gives what each argument must be: ``same`` (the unit of the result), ``time``, ``one``, ``rate``

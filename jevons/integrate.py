@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import weakref
 from collections.abc import Mapping, Sequence
@@ -116,8 +117,8 @@ def parameter_vector(model: Model, system: System, params: Mapping[str, float] |
 
 
 def _report_times(start: float, end: float, every: float) -> Floats:
-    count = int(math.floor((end - start) / every + 1e-6))
-    times = start + every * np.arange(count + 1)
+    count = math.floor((end - start) / every + 1e-6)
+    times = np.asarray(start + every * np.arange(count + 1), dtype=np.float64)
     return times if end - times[-1] < _SAME_DATE else np.append(times, end)
 
 
@@ -254,7 +255,7 @@ def _run_adaptive(
     method_class = getattr(scipy.integrate, method)
     nodes = [system.start, *break_points(system, p, report[-1]), float(report[-1])]
     rows: list[Floats] = []
-    for a, b in zip(nodes, nodes[1:], strict=False):
+    for a, b in itertools.pairwise(nodes):
         last = b == nodes[-1]
         inside = report[(report >= a - _SAME_DATE) & ((report < b - _SAME_DATE) | last)]
         on = [float(0.5 * (a + b) >= date) for date in dates]
@@ -349,4 +350,13 @@ def _run_fixed(
     return out[places], RunStatus(Status.FINISHED, float(report[-1]))
 
 
-__all__ = ["ADAPTIVE", "FIXED", "break_points", "compile_model", "fixed_grid", "functools", "parameter_vector", "run"]
+__all__ = [
+    "ADAPTIVE",
+    "FIXED",
+    "break_points",
+    "compile_model",
+    "fixed_grid",
+    "functools",
+    "parameter_vector",
+    "run",
+]

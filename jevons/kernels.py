@@ -34,7 +34,7 @@ class PythonFunctions:
 
 _TOLERANT_NAMES: dict[str, Any] = {
     "number": np.float64,
-    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor")},
+    **{n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor")},
     "pow": np.power,
     "interpolate": lambda *a: np.float64(interpolate(*a)),
     "interpolate_slope": lambda *a: np.float64(interpolate_slope(*a)),
@@ -44,7 +44,7 @@ _TOLERANT_NAMES: dict[str, Any] = {
 class _NumpyNumbers(ast.NodeTransformer):
     """Turns the literals of a generated source into numpy scalars."""
 
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: N802 - the name that ast asks for
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if isinstance(node.value, float):
             return ast.Call(ast.Name("number", ast.Load()), [node], [])
         return node
@@ -135,9 +135,7 @@ def compiled_functions(source: str) -> CompiledFunctions:
         return 0 if change < STALLED_TOLERANCE else 1
 
     @jit
-    def integrate(
-        order: Any, x: Any, p: Any, grid: Any, steps: Any, s: Any, tab: Any, out: Any
-    ) -> tuple[int, int]:
+    def integrate(order: Any, x: Any, p: Any, grid: Any, steps: Any, s: Any, tab: Any, out: Any) -> tuple[int, int]:
         n = x.size
         k1, k2, k3, k4, y = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
         out[0, :] = x

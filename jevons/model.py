@@ -107,9 +107,7 @@ class Model:
     def require(self, names: Iterable[str], among: Iterable[str] | None = None, what: str = "name") -> None:
         """Raise a `ModelError` that lists each name the model lacks, with the nearest valid one."""
         valid = list(self.elements if among is None else among)
-        missing = [
-            f"{what} {n!r} is not in the model{nearest(str(n), valid)}" for n in names if n not in valid
-        ]
+        missing = [f"{what} {n!r} is not in the model{nearest(str(n), valid)}" for n in names if n not in valid]
         if missing:
             raise ModelError(f"model {self.name!r}", missing)
 
@@ -122,19 +120,14 @@ class Model:
             For unknown names and values that are not finite numbers.
         """
         self.require(values, self.parameters, "parameter")
-        replaced = {
-            name: _with_value(self.parameters[name], float(value)) for name, value in values.items()
-        }
+        replaced = {name: _with_value(self.parameters[name], float(value)) for name, value in values.items()}
         return self.with_elements(replaced.values())
 
-    def with_elements(
-        self, elements: Iterable[Element], name: str | None = None, roles: Roles | None = None
-    ) -> Model:
+    def with_elements(self, elements: Iterable[Element], name: str | None = None, roles: Roles | None = None) -> Model:
         """The same model with elements replaced (same name) or added."""
         given = {e.name: e for e in elements}
         sectors = [
-            Sector(label, [given.pop(n, self.elements[n]) for n in names])
-            for label, names in self.sectors.items()
+            Sector(label, [given.pop(n, self.elements[n]) for n in names]) for label, names in self.sectors.items()
         ]
         if given:
             sectors.append(Sector("added", given.values()))
@@ -149,9 +142,14 @@ class Model:
 
     @functools.cached_property
     def hash(self) -> str:
-        """Fingerprint of structure and values."""
-        text = "\n".join(repr(e) for e in sorted(self.elements.values(), key=lambda e: e.name))
-        return hashlib.sha256(f"{self.name} {self.start} {self.time_unit}\n{text}".encode()).hexdigest()[:16]
+        """Fingerprint of everything that decides a run; documentation and sources do not."""
+        elements = sorted(self.elements.values(), key=lambda e: e.name)
+        told = ("doc", "source", "status")
+        parts = [f"{self.name} {self.start!r} {self.time_unit} {self.roles}"]
+        for e in elements:
+            fields = {k: sp.srepr(x) if isinstance(x, sp.Basic) else repr(x) for k, x in vars(e).items()}
+            parts.append(f"{type(e).__name__} {sorted((k, x) for k, x in fields.items() if k not in told)}")
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def unit(self, name: str) -> str:
         """Unit of an element, hidden stocks included."""
@@ -201,9 +199,7 @@ def _higher(module: str) -> Any:
     return importlib.import_module(f"jevons.{module}")
 
 
-def _rebuild(
-    name: str, sectors: list[Sector], start: float, time_unit: str, roles: Roles | None, doc: str
-) -> Model:
+def _rebuild(name: str, sectors: list[Sector], start: float, time_unit: str, roles: Roles | None, doc: str) -> Model:
     return Model(name, *sectors, start=start, time_unit=time_unit, roles=roles, doc=doc)
 
 

@@ -36,10 +36,6 @@ Floats = NDArray[np.float64]
 SMALLEST_SAVING = 0.01
 """Engineering savings below this share of the base make R undefined (NaN)."""
 
-COUNTERFACTUAL = (
-    "engineering run: the base run's demand for services, training and embedded use, met with the gained "
-    "efficiency; prices, orders and the turnover of capital run freely"
-)
 INDUCED_GROWTH = "no engineering saving: cheaper hardware saves no energy by itself, reported as induced growth"
 HORIZONS = (1.0, 3.0, 5.0, 10.0)
 _PREFIX = "engineering_"
@@ -50,6 +46,15 @@ def roles_of(model: Model) -> Roles:
     if model.roles is None:
         raise ScenarioError(f"model {model.name!r}", ["declares no roles, so rebound cannot be measured"])
     return model.roles
+
+
+def counterfactual(roles: Roles) -> str:
+    """What the engineering run of a model holds and what it leaves free, in words."""
+    held = ", ".join(name.replace("_", " ") for name in roles.services)
+    return (
+        f"engineering run: {held} as in the base run, met with the gained efficiency; "
+        "prices, orders and the turnover of capital run freely"
+    )
 
 
 def shock(model: Model, kind: str, factor: float, at: float, adjustment_time: float = 0.0) -> Scenario:
@@ -78,12 +83,42 @@ def shock(model: Model, kind: str, factor: float, at: float, adjustment_time: fl
 
 def shockable(model: Model) -> Model:
     """The model with every efficiency ready to change; unchanged until given a date and a factor."""
-    roles = roles_of(model)
-    names = {*roles.efficiencies.values(), *roles.price_performance.values()}
+    names = _efficiencies(model)
     still = Change(factor=1.0, at=model.start, adjustment_time=0.0)
     return model.with_elements(
         [e for name in sorted(names) for e in wrap(model, name, still)], name=f"{model.name}, shockable"
     )
+
+
+def _efficiencies(model: Model) -> set[str]:
+    """Names of the parameters that shocks change."""
+    roles = roles_of(model)
+    names = {*roles.efficiencies.values(), *roles.price_performance.values()}
+    changed = [f"{n!r} changes over time already" for n in sorted(names) if not isinstance(model[n], Parameter)]
+    if changed:
+        raise ScenarioError(f"model {model.name!r}", changed)
+    return names
+
+
+def change_parameters(model: Model, scenario: Scenario) -> dict[str, float]:
+    """Parameter values by which a shockable model takes on a scenario of efficiency gains."""
+    return {
+        key: value
+        for name, change in scenario.changes.items()
+        for key, value in change_values(model, name, _as_factor(model, scenario, name)).items()
+    }
+
+
+def _as_factor(model: Model, scenario: Scenario, name: str) -> Change:
+    """A change of an efficiency as a factor; one that comes at once may be given as a value."""
+    change, element = scenario.changes[name], model[name]
+    if change.factor is not None or change.value is None or not isinstance(element, Parameter):
+        return change
+    factor = change.value / element.value if element.value else 0.0
+    if change.adjustment_time > 0 or factor <= 0:
+        mistake = f"{name!r}: value {change.value:g}, expected a factor for a change of an efficiency"
+        raise ScenarioError(f"scenario {scenario.name!r}", [mistake])
+    return Change(factor=factor, at=change.at)
 
 
 def with_engineering_run(model: Model) -> Model:
@@ -93,7 +128,7 @@ def with_engineering_run(model: Model) -> Model:
     base run's divided by the efficiency gained; everything else in it runs freely.
     """
     roles = roles_of(model)
-    efficiencies = {*roles.efficiencies.values(), *roles.price_performance.values()}
+    efficiencies = _efficiencies(model)
     copied = {
         name: symbol(_PREFIX + name)
         for name, e in model.elements.items()
@@ -116,7 +151,9 @@ def with_engineering_run(model: Model) -> Model:
             gain = symbol(efficiency) / copied[efficiency] if efficiency is not None else sp.S.One
             elements.append(
                 Auxiliary(
-                    _PREFIX + name, element.unit, equation=symbol(name) * gain,
+                    _PREFIX + name,
+                    element.unit,
+                    equation=symbol(name) * gain,
                     doc=f"{element.doc} Held on the base run's path.",
                 )
             )
@@ -127,7 +164,7 @@ def with_engineering_run(model: Model) -> Model:
 
 def _copy(element: Element, copied: Mapping[str, sp.Symbol], translation: Mapping[Any, Any]) -> Element:
     def renamed(name: str | None) -> str | None:
-        return copied[name].name if name in copied else name
+        return str(copied[name].name) if name is not None and name in copied else name
 
     def translated(expression: Any) -> sp.Expr:
         return sp.sympify(expression).xreplace(translation)
@@ -137,13 +174,15 @@ def _copy(element: Element, copied: Mapping[str, sp.Symbol], translation: Mappin
         return Stock(name, element.unit, initial=translated(element.initial), log=element.log, doc=doc)
     if isinstance(element, Flow):
         return Flow(
-            name, element.unit, equation=translated(element.equation), source=renamed(element.source),
-            target=renamed(element.target), doc=doc,
+            name,
+            element.unit,
+            equation=translated(element.equation),
+            source=renamed(element.source),
+            target=renamed(element.target),
+            doc=doc,
         )
     if isinstance(element, InitialUnknown):
-        return InitialUnknown(
-            name, element.unit, equation=translated(element.equation), guess=element.guess, doc=doc
-        )
+        return InitialUnknown(name, element.unit, equation=translated(element.equation), guess=element.guess, doc=doc)
     assert isinstance(element, Auxiliary)
     return Auxiliary(name, element.unit, equation=translated(element.equation), doc=doc)
 
@@ -189,10 +228,10 @@ class Rebound:
         return growth
 
 
-def ratio(base: Floats, shocked: Floats, engineering: Floats, scale: Floats) -> Floats:
-    """``1 − (base − shocked)/(base − engineering)``, NaN where the saving is below 1 % of `scale`."""
+def ratio(base: Floats, shocked: Floats, engineering: Floats) -> Floats:
+    """``1 − (base − shocked)/(base − engineering)``, NaN where the saving is below 1 % of the base."""
     saving = base - engineering
-    defined = (np.abs(saving) >= SMALLEST_SAVING * np.abs(scale)) & (scale != 0)
+    defined = (np.abs(saving) >= SMALLEST_SAVING * np.abs(base)) & (base != 0)
     safe = np.where(defined, saving, 1.0)
     result: Floats = np.where(defined, 1 - (base - shocked) / safe, math.nan)
     return result
@@ -231,17 +270,17 @@ class ReboundMeter:
                     f"rebound of scenario {scenario.name!r}",
                     [f"{n!r} is not an efficiency{nearest(n, kinds.values())}" for n in others],
                 )
-        offsets = list(horizons) if every is None else list(np.arange(0, max(horizons) + every / 2, every))
-        self.times = at + np.array([0.0, *[h for h in offsets if h > 0]])
+        names = [s.name for s in scenarios]
+        repeated = sorted({n for n in names if names.count(n) > 1})
+        if repeated:
+            raise ScenarioError("rebound", [f"scenario {n!r} is given more than once" for n in repeated])
+        offsets = list(horizons) if every is None else list(np.arange(every, max(horizons) + every / 2, every))
+        self.times = at + np.array([0.0, *offsets])
         energy = [roles.energy, roles.cumulative_energy]
         single, twin = shockable(model), with_engineering_run(model)
         self._runners = {}
         for scenario in scenarios:
-            values = {
-                key: value
-                for name, change in scenario.changes.items()
-                for key, value in change_values(model, name, change).items()
-            }
+            values = change_parameters(model, scenario)
             # The base run is stepped on the same grid and by the same code as the shocked one.
             unshocked = {key: 1.0 if key.endswith("_factor") else value for key, value in values.items()}
             self._runners[scenario.name] = (
@@ -251,8 +290,7 @@ class ReboundMeter:
                 Runner(twin, self.times, [_PREFIX + n for n in energy], params=values),
             )
         self._reference = {
-            name: f"{name}_reference"
-            for name in {*roles.efficiencies.values(), *roles.price_performance.values()}
+            name: f"{name}_reference" for name in {*roles.efficiencies.values(), *roles.price_performance.values()}
         }
 
     def measure(self, name: str, params: Mapping[str, float] | None = None) -> Rebound | None:
@@ -273,10 +311,10 @@ class ReboundMeter:
             base=e_base,
             shocked=e_shock,
             engineering=e_engineering,
-            rebound=nothing if induced else ratio(e_base, e_shock, e_engineering, e_base),
-            cumulative=nothing if induced else ratio(*since, since[0]),
+            rebound=nothing if induced else ratio(e_base, e_shock, e_engineering),
+            cumulative=nothing if induced else ratio(since[0], since[1], since[2]),
             unit=self.model.unit(self.roles.energy),
-            counterfactual=INDUCED_GROWTH if induced else COUNTERFACTUAL,
+            counterfactual=INDUCED_GROWTH if induced else counterfactual(self.roles),
         )
 
 

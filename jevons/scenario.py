@@ -83,9 +83,7 @@ class Scenario:
         changed = model.with_elements(constant) if constant else model
         if not dated:
             return changed
-        return changed.with_elements(
-            [e for name, change in dated.items() for e in wrap(changed, name, change)]
-        )
+        return changed.with_elements([e for name, change in dated.items() for e in wrap(changed, name, change)])
 
 
 def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
@@ -119,21 +117,33 @@ def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
     )
     for label, number_unit, value, doc in numbers:
         yield Parameter(
-            label, number_unit, value=float(value), doc=doc, source="scenario", status="assumed",
+            label,
+            number_unit,
+            value=float(value),
+            doc=doc,
+            source="scenario",
+            status="assumed",
             prior=Range(float(value), float(value)),
         )
 
 
 def change_values(model: Model, name: str, change: Change) -> dict[str, float]:
     """Parameter values by which a model that was wrapped for `name` takes on another change."""
-    return {e.name: e.value for e in wrap(model, name, change) if isinstance(e, Parameter) and e.name != (
-        f"{name}_reference"
-    )}
+    return {
+        e.name: e.value
+        for e in wrap(model, name, change)
+        if isinstance(e, Parameter) and e.name != (f"{name}_reference")
+    }
 
 
 def _changed(element: Parameter, value: float) -> Parameter:
     return Parameter(
-        element.name, element.unit, value=value, doc=element.doc, source=element.source, status=element.status,
+        element.name,
+        element.unit,
+        value=value,
+        doc=element.doc,
+        source=element.source,
+        status=element.status,
         prior=element.prior,
     )
 
@@ -141,13 +151,24 @@ def _changed(element: Parameter, value: float) -> Parameter:
 def _renamed(element: Element, name: str) -> Element:
     if isinstance(element, Parameter):
         return Parameter(
-            name, element.unit, value=element.value, doc=element.doc, source=element.source,
-            status=element.status, prior=element.prior,
+            name,
+            element.unit,
+            value=element.value,
+            doc=element.doc,
+            source=element.source,
+            status=element.status,
+            prior=element.prior,
         )
     assert isinstance(element, Driver)
     return Driver(
-        name, element.unit, doc=element.doc, x_unit=element.x_unit, points=element.points,
-        outside=element.outside, source=element.source, status=element.status,
+        name,
+        element.unit,
+        doc=element.doc,
+        x_unit=element.x_unit,
+        points=element.points,
+        outside=element.outside,
+        source=element.source,
+        status=element.status,
     )
 
 
@@ -174,6 +195,8 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
             )
     if not finite(change.adjustment_time) or change.adjustment_time < 0:
         yield f"{name!r}: adjustment_time {change.adjustment_time!r}, expected 0 or more"
+    elif change.adjustment_time > 0 and change.at is None:
+        yield f"{name!r}: adjustment_time {change.adjustment_time:g} without a date; without one the whole run changes"
 
 
 def decimal_year(date: Any) -> Any:
@@ -207,7 +230,11 @@ def read_scenario(path: str | Path) -> Scenario:
         raise ScenarioError(f"scenario file {path}", [f"is not TOML: {error}"]) from error
     mistakes = list(_unknown_keys("", data, _SCENARIO_KEYS))
     changes: dict[str, Change] = {}
-    for name, entry in data.get("changes", {}).items():
+    table = data.get("changes", {})
+    if not isinstance(table, dict):
+        mistakes.append(f"changes: found {table!r}, expected a [changes.<parameter>] table")
+        table = {}
+    for name, entry in table.items():
         if not isinstance(entry, dict):
             mistakes.append(f"changes.{name}: found {entry!r}, expected a table such as {{factor = 10, at = 2025.07}}")
             continue

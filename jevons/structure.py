@@ -241,9 +241,7 @@ def _expand(
             name = label if order == 1 else f"{label}_{stage}"
             inflow = output
             if isinstance(node, (fn.Smooth1, fn.Smooth3)):
-                output = stock_with_inflow(
-                    name, unit, per_time, start, lambda s, i=inflow: (i - s) / stage_time
-                )
+                output = stock_with_inflow(name, unit, per_time, start, lambda s, i=inflow: (i - s) / stage_time)
             else:
                 s = add(
                     Stock(
@@ -257,7 +255,7 @@ def _expand(
                 doc = f"Material delay of {owner}."
                 if stage == 1:
                     add(Flow(f"{name}_inflow", unit, equation=inflow, target=name, doc=doc))
-                next_name = (f"{label}_{stage + 1}" if stage < order else None)
+                next_name = f"{label}_{stage + 1}" if stage < order else None
                 add(Flow(out_name, unit, equation=s / stage_time, source=name, target=next_name, doc=doc))
                 output = symbol(out_name)
         made[node] = output
@@ -273,9 +271,7 @@ def _expand(
 
     for name, element in declared.items():
         if isinstance(element, Auxiliary):
-            result[name] = Auxiliary(
-                name, element.unit, equation=expand(element.equation, name), doc=element.doc
-            )
+            result[name] = Auxiliary(name, element.unit, equation=expand(element.equation, name), doc=element.doc)
         elif isinstance(element, Flow):
             result[name] = Flow(
                 name,

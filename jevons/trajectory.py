@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,8 +142,10 @@ class Trajectory:
 
         column = self._column(name)
         inside = (self.times >= year - 1e-9) & (self.times <= year + 1 + 1e-9)
-        if inside.sum() < 3 or abs(self.times[inside][0] - year) > 1e-6 or (
-            abs(self.times[inside][-1] - year - 1) > 1e-6
+        if (
+            inside.sum() < 3
+            or abs(self.times[inside][0] - year) > 1e-6
+            or (abs(self.times[inside][-1] - year - 1) > 1e-6)
         ):
             raise JevonsError(f"the trajectory does not cover the year from {year:g} with three dates or more")
         return float(simpson(column[inside], x=self.times[inside]))

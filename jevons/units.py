@@ -190,8 +190,7 @@ class _Inference:
                 first, first_argument = unit, argument
             elif not same_unit(unit, first):
                 raise UnitMismatch(
-                    f"{what} differ: `{brief(first_argument)}` is {show(first)}, "
-                    f"`{brief(argument)}` is {show(unit)}"
+                    f"{what} differ: `{brief(first_argument)}` is {show(first)}, `{brief(argument)}` is {show(unit)}"
                 )
         return first
 

@@ -440,9 +440,7 @@ def supply_line() -> Model:
                 target="capacity",
                 doc="Deliveries after the lead time.",
             ),
-            Flow(
-                "discards", "H100e/yr", equation=v.capacity / v.life, source="capacity", doc="Capacity at its end."
-            ),
+            Flow("discards", "H100e/yr", equation=v.capacity / v.life, source="capacity", doc="Capacity at its end."),
             Auxiliary(
                 "target_capacity",
                 "H100e",

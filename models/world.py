@@ -29,7 +29,7 @@ ROLES = Roles(
 def build() -> Model:
     """World data centres as a stock-and-flow model, parameters at their prior medians.
 
-    Equation   see ``print(model)``; sectors conventional, capacity, price, adoption, training, power, energy, measurement
+    Equation   see ``print(model)``; eight sectors, of which one holds the observation equations
     Valid for  2005 to 2035; the future beyond 2030 hangs on limits for which there are no data
     Source     structure after Sterman 2000 (supply line, price), Bass 1969, Wright 1936; evidence for each
                parameter in ``model.sources()``

@@ -10,9 +10,7 @@ v = Names()
 
 
 def parameter(name: str, value: float, unit: str = "1", **changes: Any) -> Parameter:
-    return Parameter(
-        name, unit, **{"value": value, "source": "test", "status": "measured", "doc": "Test.", **changes}
-    )
+    return Parameter(name, unit, **{"value": value, "source": "test", "status": "measured", "doc": "Test.", **changes})
 
 
 def stock(name: str, initial: Any = 1.0, unit: str = "1", **changes: Any) -> Stock:

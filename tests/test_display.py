@@ -55,9 +55,7 @@ def predator_prey() -> Model:
             Stock("prey", "1", initial=v.first_prey, doc="Prey."),
             Stock("predators", "1", initial=v.prey / 10, log=True, doc="Predators."),
             Flow("births", "1/yr", equation=v.prey * v.birth_rate, target="prey", doc="Births."),
-            Flow(
-                "eaten", "1/yr", equation=v.appetite * v.predators, source="prey", target="predators", doc="Food."
-            ),
+            Flow("eaten", "1/yr", equation=v.appetite * v.predators, source="prey", target="predators", doc="Food."),
             Flow("deaths", "1/yr", equation=v.predators / v.life, source="predators", doc="Deaths."),
             Auxiliary("appetite", "1/yr", equation=v.encounters * v.prey * v.season, doc="Prey per predator."),
             Stock("energy_used", "1", initial=0, doc="Role."),

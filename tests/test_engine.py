@@ -95,10 +95,7 @@ class Evaluated:
 
 def same_jacobian(jacobian, differences):
     scale = np.abs(differences) + 1e-3
-    return (
-        np.abs(jacobian - differences).max(initial=0.0) == 0
-        or (np.abs(jacobian - differences) / scale).max() < 1e-4
-    )
+    return np.abs(jacobian - differences).max(initial=0.0) == 0 or (np.abs(jacobian - differences) / scale).max() < 1e-4
 
 
 JACOBIAN_MODELS = {"rich": RICH, **{name: make() for name, make in MODELS.items()}}
@@ -204,9 +201,7 @@ CONSTANTS = [0.1 + 0.2, math.nextafter(1, 2), math.pi, 1 / 3, 1e-300, 1e300, 5e-
 
 @pytest.mark.parametrize("constant", CONSTANTS)
 def test_constants_keep_full_precision(constant):
-    model = accumulate(
-        0 / v.year, auxiliary("y", constant), auxiliary("z", constant * v.one), parameter("one", 1.0)
-    )
+    model = accumulate(0 / v.year, auxiliary("y", constant), auxiliary("z", constant * v.one), parameter("one", 1.0))
     for method in ("LSODA", "RK4"):
         run = model.run(0, 1, method=method)
         assert run.at("y", 0.0) == constant
@@ -222,9 +217,7 @@ def test_literals_of_generated_code_are_exact(number):
 
 def test_exact_numbers_become_the_nearest_float():
     x = 1 + 2 ** sp.Integer(-52)
-    model = accumulate(
-        0 / v.year, auxiliary("y", sp.Rational(1, 3)), auxiliary("z", x), auxiliary("e", sp.E + sp.pi)
-    )
+    model = accumulate(0 / v.year, auxiliary("y", sp.Rational(1, 3)), auxiliary("z", x), auxiliary("e", sp.E + sp.pi))
     run = model.run(0, 1)
     assert run.at("y", 0.0) == 1 / 3
     assert run.at("z", 0.0) == math.nextafter(1, 2)
@@ -232,7 +225,7 @@ def test_exact_numbers_become_the_nearest_float():
 
 
 def test_common_subexpressions_change_nothing(monkeypatch):
-    shared = generate(RICH)
+    shared = compile_model(RICH)
     monkeypatch.setattr(codegen.sp, "cse", lambda expressions, **_: ([], list(expressions)))
     written_out = generate(RICH)
     assert "c0 = " in shared.source
@@ -381,11 +374,8 @@ def test_generated_source_does_not_depend_on_the_hash_seed():
     sources = set()
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         sources.add(done.stdout)
-    open("/tmp/a.txt","w").write(sorted(sources)[0]); open("/tmp/b.txt","w").write(compile_model(RICH).source+"\n")
     assert sources == {compile_model(RICH).source + "\n"}
 
 

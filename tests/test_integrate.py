@@ -135,9 +135,9 @@ def test_a_log_stock_runs_like_a_natural_one(method):
 
 
 def test_a_log_stock_spans_decades_and_stays_positive():
-    run = Model(
-        "m", [stock("x", 1, log=True), flow("f", v.x / v.tau, source="x"), parameter("tau", 0.05, "yr")]
-    ).run(0, 30)
+    run = Model("m", [stock("x", 1, log=True), flow("f", v.x / v.tau, source="x"), parameter("tau", 0.05, "yr")]).run(
+        0, 30
+    )
     assert run.at("x", 30.0) == pytest.approx(math.exp(-600), rel=1e-5)
 
 

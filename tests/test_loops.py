@@ -60,9 +60,7 @@ def sir() -> Model:
 
 def table(points: tuple[tuple[float, float], ...], kind: type[Table] = Table) -> Table:
     unit = "1" if kind is Table else "yr"
-    return kind(
-        "t", "1", x_unit=unit, points=points, outside="clamp", source="test", status="measured", doc="Test."
-    )
+    return kind("t", "1", x_unit=unit, points=points, outside="clamp", source="test", status="measured", doc="Test.")
 
 
 def sign_of(m: Model, source: str, target: str, **options: object) -> str:

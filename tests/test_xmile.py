@@ -102,9 +102,7 @@ def test_stocks_flows_and_logarithms(tmp_path):
         Flow("eaten", "1/yr", equation=0.1 * v.prey * v.predators / v.year, source="prey", doc="Test."),
         Flow("fed", "1/yr", equation=v.eaten / 2, target="predators", doc="Test."),
         Flow("deaths", "1/yr", equation=v.predators / v.life, source="predators", doc="Test."),
-        Flow(
-            "emigration", "1/yr", equation=v.predators / (10 * v.life), source="predators", target="away", doc="T."
-        ),
+        Flow("emigration", "1/yr", equation=v.predators / (10 * v.life), source="predators", target="away", doc="T."),
         Stock("away", "1", initial=0, doc="Test."),
         Stock("constant", "1", initial=v.prey / 3, doc="Test."),
         parameter("life", 1.7, "yr"),
@@ -113,9 +111,7 @@ def test_stocks_flows_and_logarithms(tmp_path):
 
 
 def test_parameter_values_of_one_export(tmp_path):
-    m = model(
-        *grown("x", v.rate * v.x, initial=v.at_start), parameter("rate", 0.1, "1/yr"), parameter("at_start", 1.0)
-    )
+    m = model(*grown("x", v.rate * v.x, initial=v.at_start), parameter("rate", 0.1, "1/yr"), parameter("at_start", 1.0))
     assert compare(m, tmp_path, params={"rate": -0.3, "at_start": -2.5}) < 1e-12
     text = (tmp_path / "model.xmile").read_text()
     assert "(-0.3)" in text and "(-2.5)" in text

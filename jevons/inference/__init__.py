@@ -1,0 +1,1 @@
+"""From history to a fit, and from a fit to projections with bands."""

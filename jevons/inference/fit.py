@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.elements import LogNormal
 from jevons.errors import CalibrationError
 from jevons.inference.problem import BOUND, Calibration
+from jevons.inference.sampling import Draws
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +170,7 @@ def summarise(calibration: Calibration, u: Floats, starts: Sequence[Start], seed
     jacobian = calibration.jacobian(u)
     data = jacobian[: len(calibration.rows)]
     information = data.T @ data
-    covariance = np.linalg.inv(information + np.eye(u.size))
+    covariance: Floats = np.asarray(np.linalg.inv(information + np.eye(u.size)), dtype=np.float64)
     modelled = calibration.modelled(u)
     z = calibration.standardised(modelled)
     return Fit(
@@ -244,12 +244,14 @@ def row_table(fit: Fit) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class StoredFit:
-    """A shipped fit: values, and the covariance to sample from.
+    """A shipped fit: values, covariance, and draws of the parameters.
 
     Attributes
     ----------
-    names, centre, values, covariance
+    names, centre, covariance
         As in `Fit`; `centre` is in prior standard deviations.
+    sample : array of shape (draws, parameters)
+        Draws by randomised maximum likelihood, natural values.
     fixed : mapping
         Values of parameters that the variant fixes away from the model's.
     parameters, rows, starts : pandas.DataFrame
@@ -260,6 +262,7 @@ class StoredFit:
     names: tuple[str, ...]
     centre: Floats
     covariance: Floats
+    sample: Floats
     fixed: Mapping[str, float]
     parameters: pd.DataFrame
     rows: pd.DataFrame
@@ -272,24 +275,24 @@ class StoredFit:
         table = self.parameters.set_index("name")["value"]
         return {**{n: float(table[n]) for n in self.names}, **self.fixed}
 
-    def draws(self, n: int, seed: int) -> list[dict[str, float]]:
-        """Parameter sets drawn from the Gauss-Newton covariance (priors included), in search coordinates."""
-        rng = np.random.default_rng(seed)
-        u = rng.multivariate_normal(self.centre, self.covariance, size=n, method="cholesky")
-        table = self.parameters.set_index("name")
-        result = []
-        for row in u:
-            values = dict(self.fixed)
-            for name, x in zip(self.names, row, strict=True):
-                median, sd = float(table.at[name, "prior_median"]), float(table.at[name, "prior_sd_log"])
-                log = table.at[name, "prior"] == LogNormal.__name__
-                values[name] = median * math.exp(sd * x) if log else median + sd * x
-            result.append(values)
-        return result
+    def draws(self, n: int | None = None) -> list[dict[str, float]]:
+        """The first `n` stored draws (all by default), natural values, parameters the variant fixes included.
+
+        Raises
+        ------
+        CalibrationError
+            If more are asked for than are stored.
+        """
+        stored = len(self.sample)
+        if n is not None and n > stored:
+            raise CalibrationError("draws of a fit", [f"asked for {n}, stored are {stored}"])
+        return [{**self.fixed, **dict(zip(self.names, row.tolist(), strict=True))} for row in self.sample[:n]]
 
 
-def save_fit(fit: Fit, folder: str | Path, fixed: Mapping[str, float] | None = None, command: str = "") -> Path:
-    """Write a fit as CSV tables and a TOML file with seed, hashes and versions."""
+def save_fit(
+    fit: Fit, draws: Draws, folder: str | Path, fixed: Mapping[str, float] | None = None, command: str = ""
+) -> Path:
+    """Write a fit and its draws as CSV tables and a TOML file with seed, hashes and versions."""
     import pandas as pd
 
     folder = Path(folder)
@@ -298,6 +301,8 @@ def save_fit(fit: Fit, folder: str | Path, fixed: Mapping[str, float] | None = N
     row_table(fit).to_csv(folder / "rows.csv", index=False)
     pd.DataFrame(fit.covariance, index=list(fit.names), columns=list(fit.names)).to_csv(folder / "covariance.csv")
     pd.DataFrame([vars(s) for s in fit.starts]).to_csv(folder / "starts.csv", index=False)
+    natural = np.array([fit.calibration.natural(u) for u in draws.u]).reshape(-1, len(fit.names))
+    pd.DataFrame(natural, columns=list(fit.names)).to_csv(folder / "draws.csv", index=False, float_format="%.8g")
     calibration = fit.calibration
     meta: dict[str, Any] = {
         "model": calibration.model.name,
@@ -310,6 +315,8 @@ def save_fit(fit: Fit, folder: str | Path, fixed: Mapping[str, float] | None = N
         "share_of_starts_at_best": fit.share_at_best,
         "failed_evaluations": calibration.failures,
         "evaluations": calibration.evaluations,
+        "draws": len(draws.u),
+        "failed_draws": draws.failed,
         "rows": len(fit.z),
         "free_parameters": len(fit.names),
         "effective_parameters": fit.effective_parameters,
@@ -344,19 +351,23 @@ def load_fit(folder: str | Path) -> StoredFit:
     folder = Path(folder)
     try:
         meta = tomllib.loads((folder / "fit.toml").read_text(encoding="utf-8"))
-        parameters = pd.read_csv(folder / "parameters.csv", float_precision="round_trip")
-        rows = pd.read_csv(folder / "rows.csv", float_precision="round_trip")
-        starts = pd.read_csv(folder / "starts.csv", float_precision="round_trip")
+        parameters = pd.read_csv(folder / "parameters.csv")
+        rows = pd.read_csv(folder / "rows.csv")
+        starts = pd.read_csv(folder / "starts.csv")
         with (folder / "covariance.csv").open(encoding="utf-8", newline="") as file:
             table = list(csv.reader(file))
         names = tuple(table[0][1:])
+        draws = pd.read_csv(folder / "draws.csv")
+        sample = draws[list(names)].to_numpy(float)
         covariance = np.array([[float(x) for x in line[1:]] for line in table[1:]])
         moved = parameters.set_index("name")["moved_sd"]
         centre = np.array([float(moved[n]) for n in names])
         fixed = {str(k): float(v) for k, v in meta.pop("fixed", {}).items()}
-    except (OSError, ValueError, KeyError, tomllib.TOMLDecodeError) as error:
+        if covariance.shape != (len(names), len(names)):
+            raise ValueError(f"covariance of shape {covariance.shape} for {len(names)} parameters")
+    except (OSError, ValueError, KeyError, IndexError, tomllib.TOMLDecodeError) as error:
         raise CalibrationError(f"fit in {folder}", [f"cannot be read: {error}"]) from error
-    return StoredFit(names, centre, covariance, fixed, parameters, rows, starts, meta)
+    return StoredFit(names, centre, covariance, sample, fixed, parameters, rows, starts, meta)
 
 
 def _toml(value: Any) -> str:

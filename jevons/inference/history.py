@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.resources
 import math
+import re
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,9 @@ REQUIRED = ("series", "statistic", "date", "value", "unit", "definition", "sourc
 STATISTICS = ("annual", "at", "ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
 NEED_REFERENCE = ("ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
 ROLES = ("fit", "hold-out", "benchmark")
+VERIFIED = ("yes", "secondary", "no", "")
 KEY = ("series", "statistic", "date", "reference_date", "source")
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,9 @@ class History(Sequence[Observation]):
         series: str | None = None,
     ) -> History:
         """Rows of a role, a fit variant, or known by the end of a month (``"2023-12"``)."""
+        if known_until is not None and not MONTH.fullmatch(known_until):
+            mistake = f"known_until {known_until!r}, expected a month such as '2023-12'"
+            raise HistoryError(f"history {self.name!r}", [mistake])
         rows = [
             row
             for row in self._rows
@@ -142,9 +150,11 @@ def read_history(source: str | Path = "world") -> History:
     HistoryError
         With every mistake found: file, line, column, what was found and what was expected.
     """
-    if source == "world":
-        source = Path(str(importlib.resources.files("jevons.calibration").joinpath("history")))
+    folder = Path(str(importlib.resources.files("jevons.calibration")))
+    shipped = folder / f"{source}.toml"
     path = Path(source)
+    if path.suffix == "" and path.name == str(source) and shipped.exists():
+        path = folder / str(tomllib.loads(shipped.read_text(encoding="utf-8"))["history"])
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     mistakes: list[str] = []
     rows: list[Observation] = []
@@ -159,32 +169,36 @@ def read_history(source: str | Path = "world") -> History:
 
 
 def _read_file(file: Path, mistakes: list[str], seen: dict[tuple[Any, ...], str]) -> Iterator[Observation]:
-    import pandas as pd
-
     try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            numbered = list(_numbered_rows(stream))
     except OSError as error:
         mistakes.append(f"{file.name}: cannot be read ({error.strerror})")
         return
-    except pd.errors.EmptyDataError:
-        mistakes.append(f"{file.name}: is empty, expected a header and at least one row")
-        return
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         mistakes.append(f"{file.name}: is not a CSV file ({error})")
         return
-    missing = [c for c in COLUMNS if c not in frame.columns]
-    for column in missing:
-        mistakes.append(f"{file.name}: column {column!r} is missing{nearest(column, frame.columns)}")
-    for column in frame.columns:
-        if column not in COLUMNS:
-            mistakes.append(f"{file.name}: unknown column {column!r}{nearest(column, COLUMNS)}")
-    if frame.empty:
+    if not numbered:
+        mistakes.append(f"{file.name}: is empty, expected a header and at least one row")
+        return
+    (_, header), *records = numbered
+    missing = [c for c in COLUMNS if c not in header]
+    mistakes += [f"{file.name}: column {c!r} is missing{nearest(c, header)}" for c in missing]
+    unknown = [c for c in header if c not in COLUMNS]
+    mistakes += [f"{file.name}: unknown column {c!r}{nearest(c, COLUMNS)}" for c in unknown]
+    repeated = [c for c in COLUMNS if header.count(c) > 1]
+    mistakes += [f"{file.name}: column {c!r} appears more than once" for c in repeated]
+    if not records:
         mistakes.append(f"{file.name}: has a header and no row")
     if missing:
         return
-    for number, record in enumerate(frame.to_dict("records"), start=2):
+    for number, cells in records:
         place = f"{file.name} line {number}"
-        row = _observation(place, record, mistakes)
+        if len(cells) != len(header):
+            hint = "; a text with a comma needs quotes" if len(cells) > len(header) else ""
+            mistakes.append(f"{place}: {len(cells)} cells, expected {len(header)}{hint}")
+            continue
+        row = _observation(place, dict(zip(header, cells, strict=True)), mistakes)
         if row is None:
             continue
         key = tuple(repr(getattr(row, k)) for k in KEY)
@@ -194,18 +208,28 @@ def _read_file(file: Path, mistakes: list[str], seen: dict[tuple[Any, ...], str]
         yield row
 
 
+def _numbered_rows(stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, each with the number of the line on which it begins."""
+    reader = csv.reader(stream, strict=True)
+    begin = 1
+    for cells in reader:
+        if cells:
+            yield begin, cells
+        begin = reader.line_num + 1
+
+
 def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Observation | None:
     before = len(mistakes)
     fields: dict[str, Any] = {c: str(record[c]).strip() for c in COLUMNS}
     for column in NUMBERS:
         fields[column] = _number(place, column, fields[column], mistakes)
-    for column in REQUIRED:
-        if fields[column] == "" or (isinstance(fields[column], float) and math.isnan(fields[column])):
-            mistakes.append(f"{place}: column {column!r} is empty")
-    for column, valid in (("statistic", STATISTICS), ("role", ROLES)):
+    empty = [c for c in REQUIRED if fields[c] == "" or (isinstance(fields[c], float) and math.isnan(fields[c]))]
+    mistakes += [f"{place}: column {c!r} is empty" for c in empty]
+    for column, valid in (("statistic", STATISTICS), ("role", ROLES), ("verified", VERIFIED)):
         if fields[column] not in valid:
             hint = nearest(fields[column], valid)
-            mistakes.append(f"{place}: {column} {fields[column]!r}, expected one of {', '.join(valid)}{hint}")
+            expected = ", ".join(filter(None, valid))
+            mistakes.append(f"{place}: {column} {fields[column]!r}, expected one of {expected}{hint}")
     try:
         parse_unit(fields["unit"])
     except UnitMismatch as mismatch:
@@ -213,7 +237,11 @@ def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Obs
             mistakes.append(f"{place}: {mismatch}")
     if fields["statistic"] in NEED_REFERENCE and math.isnan(fields["reference_date"]):
         mistakes.append(f"{place}: statistic {fields['statistic']} needs a reference_date")
-    fields["variants"] = tuple(filter(None, fields["variants"].split(";")))
+    if fields["known"] and not MONTH.fullmatch(fields["known"]):
+        mistakes.append(f"{place}: known {fields['known']!r}, expected a month such as 2023-12")
+    if fields["statistic"] in NEED_REFERENCE and fields["reference_date"] == fields["date"]:
+        mistakes.append(f"{place}: reference_date is the date itself, {fields['date']:g}")
+    fields["variants"] = tuple(filter(None, map(str.strip, fields["variants"].split(";"))))
     if fields["role"] == "fit":
         if not fields["sigma"] > 0 or fields["sigma_kind"] not in ("log", "absolute"):
             mistakes.append(

@@ -94,7 +94,11 @@ def measurement(row: Observation, times: Floats, columns: Sequence[str]) -> Meas
     if not math.isnan(row.reference_date):
         reference = weights(times, row.reference_date)
     return Measurement(
-        columns.index(row.variable), weights(times, row.date), reference, row.statistic, row.date - row.reference_date
+        columns.index(row.variable),
+        weights(times, row.date),
+        reference,
+        row.statistic,
+        row.date - row.reference_date,
     )
 
 
@@ -134,7 +138,7 @@ class Calibration:
         self.free = tuple(free)
         _check(model, self.rows, self.free)
         self.priors = [model.parameters[name].prior for name in self.free]
-        self._factor = [_unit_factor(model, row) for row in self.rows]
+        self._factor = [unit_factor(model, row) for row in self.rows]
         self.observed = np.array([row.value * f for row, f in zip(self.rows, self._factor, strict=True)])
         last = max([row.date for row in self.rows], default=model.start + 1)
         times = np.arange(model.start, math.ceil(last) + 1 + EVERY / 2, EVERY)
@@ -152,9 +156,7 @@ class Calibration:
 
     def coordinates(self, values: Mapping[str, float]) -> Floats:
         """Search coordinates (prior standard deviations from the centre) of parameter values."""
-        return np.array(
-            [_coordinate(prior, values[name]) for name, prior in zip(self.free, self.priors, strict=True)]
-        )
+        return np.array([_coordinate(prior, values[name]) for name, prior in zip(self.free, self.priors, strict=True)])
 
     def values(self, u: Floats) -> dict[str, float]:
         """Free parameters by name."""
@@ -219,10 +221,15 @@ def _coordinate(prior: object, value: float) -> float:
     return (value - prior.mean) / prior.sd
 
 
-def _unit_factor(model: Model, row: Observation) -> float:
+def unit_factor(model: Model, row: Observation) -> float:
+    """What a row's value is multiplied by to be in the model's unit; 1 for ratios and rates."""
     if row.statistic in ("ratio", "slope", "log_growth_rate", "log_decline_rate"):
         return 1.0
     return convert(1.0, row.unit, model.unit(row.variable))
+
+
+def _off_grid(since_start: float) -> bool:
+    return abs(since_start / EVERY - round(since_start / EVERY)) > 1e-9
 
 
 def _check(model: Model, rows: History, free: Sequence[str]) -> None:
@@ -239,16 +246,18 @@ def _check(model: Model, rows: History, free: Sequence[str]) -> None:
     outputs = [n for n in model.elements if n not in model.parameters]
     for row in rows:
         if row.variable not in outputs:
-            mistakes.append(f"{row.label}: variable {row.variable!r} is not in the model{nearest(row.variable, outputs)}")
+            mistakes.append(
+                f"{row.label}: variable {row.variable!r} is not in the model{nearest(row.variable, outputs)}"
+            )
             continue
         try:
-            _unit_factor(model, row)
+            unit_factor(model, row)
         except UnitMismatch as mismatch:
             mistakes.append(f"{row.label}: {mismatch}")
         dates = [d for d in (row.date, row.reference_date) if not math.isnan(d)]
         if min(dates) < model.start:
             mistakes.append(f"{row.label}: before the model's start, {model.start:g}")
-        if row.statistic in ("annual", "ratio") and any(abs(d / EVERY - round(d / EVERY)) > 1e-9 for d in dates):
-            mistakes.append(f"{row.label}: a year must begin at a multiple of {EVERY:g}")
+        if row.statistic in ("annual", "ratio") and any(_off_grid(d - model.start) for d in dates):
+            mistakes.append(f"{row.label}: a year must begin a multiple of {EVERY:g} after the model's start")
     if mistakes:
         raise CalibrationError(f"calibration of {model.name!r}", mistakes)

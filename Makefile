@@ -1,0 +1,48 @@
+# make project   the main job: calibrated projection, figures and rebound into out/
+# make test      linters, types, architecture and tests
+# make fit       the shipped fits again (about a quarter of an hour)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: project test tests lint fit notebooks clean
+.DEFAULT_GOAL := project
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "jevons needs Python 3.11 or newer: install it, or run 'make PYTHON=python3.12 project'" >&2; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv and ensurepip are missing: on Debian or Ubuntu run 'apt-get install python3-venv', then make again" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+project: $(VENV)/.installed
+	$(BIN)/jevons project --out out
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test: lint tests
+
+notebooks: $(VENV)/.installed-dev
+	$(BIN)/python notebooks/execute.py
+
+fit: $(VENV)/.installed
+	$(BIN)/python calibration/fit_world.py
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

@@ -1,0 +1,354 @@
+"""The `jevons` command.
+
+Exit status: 0 done; 1 the question has a bad answer (a run diverged, a check failed); 2 the question is malformed.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from jevons.errors import IntegrationError, JevonsError
+
+BAD_ANSWER, MALFORMED = 1, 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="jevons")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """When computing gets more efficient, does its energy use fall or rise?
+
+    Example: jevons project --out out
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the command."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if debug:
+        given.remove("--debug")
+        given.insert(0, "--debug")
+    try:
+        status = cli.main(args=given, prog_name="jevons", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = MALFORMED
+    except click.Abort:
+        click.echo("stopped", err=True)
+        status = 130
+    except IntegrationError as error:
+        _report(error, debug)
+        status = BAD_ANSWER
+    except (JevonsError, OSError) as error:
+        _report(error, debug)
+        status = MALFORMED
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _report(error: Exception, debug: bool) -> None:
+    if debug:
+        raise error
+    click.echo(f"jevons: {error}", err=True)
+
+
+def _load(name: str, fit: str | None = "main") -> Any:
+    from jevons.library import load
+
+    return load(name, fit)
+
+
+fit_option = click.option(
+    "--fit",
+    "fit_name",
+    default="main",
+    show_default=True,
+    help="Variant of the shipped fit; 'none' for prior medians.",
+)
+
+
+def _fit(name: str) -> str | None:
+    return None if name == "none" else name
+
+
+@cli.command("list")
+def list_models() -> None:
+    """List the models, scenarios and shipped fits.
+
+    Example: jevons list
+    """
+    from jevons.inference.config import shipped_fits
+    from jevons.library import load, models
+    from jevons.scenario import read_scenario, shipped_scenarios
+
+    click.echo("models")
+    for name in models():
+        click.echo(f"  {name:18} {_first_line(load(name, None).doc)}")
+    click.echo("scenarios of the world model")
+    for name, path in shipped_scenarios().items():
+        click.echo(f"  {name:18} {_first_line(read_scenario(path).doc)}")
+    click.echo("shipped fits")
+    for name in shipped_fits():
+        click.echo(f"  {name}")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--diagram", is_flag=True, help="Stock-and-flow diagram as Mermaid instead of the equations.")
+@click.option("--loops", is_flag=True, help="Feedback loops with polarity instead of the equations.")
+@fit_option
+def show(model: str, diagram: bool, loops: bool, fit_name: str) -> None:
+    """Print a model as equations with units.
+
+    Example: jevons show world --loops
+    """
+    loaded = _load(model, _fit(fit_name))
+    if diagram:
+        click.echo(loaded.diagram())
+    elif loops:
+        found = loaded.loops()
+        for loop in found:
+            click.echo(str(loop))
+        click.echo(f"{len(found)} loops shown")
+    else:
+        click.echo(loaded.equations())
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--from", "start", type=float, help="First date reported; the run begins at the model's own start.")
+@click.option("--to", "end", type=float, required=True, help="Last date.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter; may be repeated.")
+@click.option("--scenario", help="A shipped scenario, or a TOML file.")
+@click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write all variables there.")
+@click.option("--method", default="LSODA", show_default=True, help="LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, Euler.")
+@click.option("--every", type=float, default=0.125, show_default=True, help="Distance of reported dates.")
+@click.option("--variable", "variables", multiple=True, help="Print this variable; may be repeated.")
+@fit_option
+def run(
+    model: str, start: float | None, end: float, settings: tuple[str, ...], scenario: str | None, path: str | None,
+    method: str, every: float, variables: tuple[str, ...], fit_name: str,
+) -> None:  # fmt: skip
+    """Integrate a model and report a window.
+
+    Example: jevons run world --from 2010 --to 2035 --set satiation=0.1 --scenario deepseek --csv run.csv
+    """
+    loaded = _load(model, _fit(fit_name))
+    values = _settings(settings)
+    loaded.require(values, loaded.parameters, "parameter")
+    loaded = loaded.with_values(values)
+    if scenario is not None:
+        from jevons.scenario import load_scenario
+
+        loaded = load_scenario(scenario).apply(loaded)
+    trajectory = loaded.run(start, end, method=method, every=every)
+    shown = list(variables) or ([loaded.roles.energy] if loaded.roles else list(loaded.stocks[:5]))
+    frame = trajectory.to_frame(units=False)
+    loaded.require(shown, trajectory.names, "variable")
+    whole = frame.loc[[t for t in frame.index if abs(t - round(t)) < 1e-9], shown]
+    titled = whole.rename(columns={n: f"{n} [{trajectory.units[n]}]" for n in shown})
+    click.echo(titled.to_string(float_format=lambda x: f"{x:.6g}"))
+    click.echo(str(trajectory))
+    if path:
+        trajectory.to_csv(path)
+        click.echo(f"wrote {path}")
+
+
+def _settings(settings: tuple[str, ...]) -> dict[str, float]:
+    values = {}
+    for text in settings:
+        name, equals, number = text.partition("=")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.BadParameter(f"found {text!r}, expected NAME=NUMBER such as satiation=0.1", param_hint="--set")
+    return values
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--variant", default="main", show_default=True)
+@click.option("--starts", type=click.IntRange(1), help="Number of starts; that of the calibration by default.")
+@click.option("--draws", type=click.IntRange(1), help="Number of draws; that of the calibration by default.")
+@click.option("--seed", type=int, help="Seed; that of the calibration by default.")
+@click.option("--until", metavar="YYYY-MM", help="Use only what was known by the end of this month.")
+@click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder for the result.")
+def fit(
+    model: str, variant: str, starts: int | None, draws: int | None, seed: int | None, until: str | None, out: str
+) -> None:
+    """Fit a model to its history, from many starts.
+
+    Example: jevons fit world --variant main --starts 16 --out fit
+    """
+    from jevons.inference.config import read_config
+    from jevons.inference.fit import fit as run_fit
+    from jevons.inference.fit import parameter_table, save_fit
+    from jevons.inference.history import read_history
+    from jevons.inference.sampling import randomised_draws
+
+    config = read_config(model)
+    problem = config.calibration(_load(model, None), read_history(model), variant, until)
+    used_seed = config.seed if seed is None else seed
+    result = run_fit(problem, starts=starts or config.starts, seed=used_seed, spread=config.spread)
+    click.echo(str(result))
+    table = parameter_table(result)
+    for row in table[table["moved_sd"].abs() > 1].itertuples():
+        click.echo(f"  moved {row.moved_sd:+.2f} sd: {row.name} = {row.value:.4g} {row.unit}")
+    drawn = randomised_draws(result, draws or config.draws, used_seed)
+    folder = save_fit(result, drawn, out, config.variant(variant).fixed, "jevons fit " + model)
+    click.echo(f"wrote {folder}")
+
+
+@cli.command()
+@click.option(
+    "--out", type=click.Path(file_okay=False), default="out", show_default=True, help="Folder for the results."
+)
+@click.option("--variant", default="main", show_default=True, help="Shipped fit: main or no_bias.")
+@click.option("--draws", type=click.IntRange(2), help="How many of the fit's draws; all by default.")
+@click.option("--scenario", "scenarios", multiple=True, help="One more scenario to project; may be repeated.")
+def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...]) -> None:
+    """Project world data-centre electricity to 2035, with bands, pictures and rebounds. The main job.
+
+    Example: jevons project --out out
+    """
+    from jevons.report import run_projection
+    from jevons.scenario import load_scenario
+
+    report = run_projection(out, variant=variant, draws=draws, extra=[load_scenario(s) for s in scenarios])
+    click.echo(report.summary)
+    click.echo()
+    for path in report.files:
+        click.echo(f"wrote {path}")
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--shock", "kind", help="Kind of efficiency: inference, training, hardware, facility, hardware_price.")
+@click.option("--factor", type=float, help="Gain, above 0.")
+@click.option("--at", type=float, help="Date of the gain.")
+@click.option("--spread", type=float, default=0.0, show_default=True, help="Time over which the gain spreads, years.")
+@click.option("--scenario", help="A scenario of efficiency gains instead of --shock, --factor and --at.")
+@click.option("--until", type=float, default=10.0, show_default=True, help="Years after the gain.")
+@click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write R over time there.")
+@fit_option
+def rebound(
+    model: str, kind: str | None, factor: float | None, at: float | None, spread: float, scenario: str | None,
+    until: float, path: str | None, fit_name: str,
+) -> None:  # fmt: skip
+    """Measure the rebound of an efficiency gain from three runs.
+
+    Example: jevons rebound world --shock inference --factor 10 --at 2025.07 --csv rebound.csv
+    """
+    import math
+
+    from jevons.rebound import rebound as measure
+    from jevons.rebound import shock
+    from jevons.scenario import load_scenario
+
+    loaded = _load(model, _fit(fit_name))
+    if scenario is not None:
+        if kind is not None:
+            raise click.UsageError("give --shock or --scenario, not both")
+        chosen = load_scenario(scenario)
+    else:
+        missing = [o for o, v in (("--shock", kind), ("--factor", factor), ("--at", at)) if v is None]
+        if missing:
+            raise click.UsageError(f"{', '.join(missing)} missing (or give --scenario)")
+        chosen = shock(loaded, str(kind), float(factor or 0.0), float(at or 0.0), spread)
+    if until <= 0:
+        raise click.BadParameter(f"found {until:g}, expected more than 0", param_hint="--until")
+    result = measure(loaded, chosen, at=at, until=until)
+    click.echo(f"{chosen.name}: {chosen.doc.strip() or 'rebound'}")
+    click.echo(f"{'years':>6} {'R':>8} {'cumulative':>11} {'energy change':>14}")
+    for horizon in [h for h in (1.0, 3.0, 5.0, 10.0) if h <= until + 1e-9] or [until]:
+        r, total = result.at(horizon)
+        k = min(range(len(result.times)), key=lambda i, h=horizon: abs(result.times[i] - result.times[0] - h))  # type: ignore[misc]
+        cells = ["undefined" if math.isnan(x) else f"{x:.3f}" for x in (r, total)]
+        click.echo(f"{horizon:6g} {cells[0]:>8} {cells[1]:>11} {100 * result.induced_growth[k]:+13.2f}%")
+    click.echo(f"Counterfactual: {result.counterfactual}.")
+    if path:
+        with Path(path).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            unit = result.unit
+            writer.writerow(
+                ["time", "rebound", "cumulative", f"base [{unit}]", f"shocked [{unit}]", f"engineering [{unit}]"]
+            )
+            columns = (
+                result.times,
+                result.rebound,
+                result.cumulative,
+                result.base,
+                result.shocked,
+                result.engineering,
+            )
+            writer.writerows(
+                ["" if math.isnan(x) else repr(float(x)) for x in row] for row in zip(*columns, strict=True)
+            )
+        click.echo(f"wrote {path}")
+
+
+@cli.command()
+@click.argument("model")
+@fit_option
+def check(model: str, fit_name: str) -> None:
+    """Check a model: units and sources when built, then three methods and the integration step against each other.
+
+    Example: jevons check world
+    """
+    import numpy as np
+
+    loaded = _load(model, _fit(fit_name))
+    click.echo(f"{model}: {len(loaded.elements)} elements; names, units, sources and roles are consistent")
+    end = loaded.start + 30
+    reference = loaded.run(None, end, every=1.0)
+    bad = False
+    scale = np.abs(reference.values).max(axis=0)
+    for method, dt in (("Radau", 1 / 32), ("RK4", 1 / 32), ("RK4", 1 / 64)):
+        other = loaded.run(None, end, every=1.0, method=method, dt=dt)
+        error = np.abs(other.values - reference.values) / np.where(scale > 0, scale, 1.0)
+        worst = int(error.max(axis=0).argmax())
+        label = method if method == "Radau" else f"RK4, step 1/{1 / dt:g}"
+        verdict = "agrees with LSODA" if error.max() < 1e-5 else "DIFFERS from LSODA"
+        bad |= bool(error.max() >= 1e-5)
+        click.echo(
+            f"  {label:15} {verdict}: largest difference {error.max():.1e} of its maximum, in {other.names[worst]}"
+        )
+    if bad:
+        click.echo("jevons: methods differ by more than 1e-5; shorten the step or look at the stiff part", err=True)
+        raise click.exceptions.Exit(BAD_ANSWER)
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write the table there.")
+@fit_option
+def sources(model: str, path: str | None, fit_name: str) -> None:
+    """List every number of a model with unit, value, prior, status and source.
+
+    Example: jevons sources world --csv sources.csv
+    """
+    table = _load(model, _fit(fit_name)).sources()
+    if path:
+        table.to_csv(path, index=False)
+        click.echo(f"wrote {path}")
+        return
+    for row in table.itertuples():
+        prior = row.prior if isinstance(row.prior, str) and row.prior else "no prior"
+        value = f"{row.value:.6g}" if isinstance(row.value, float) else str(row.value)
+        click.echo(f"{row.name} = {value} {row.unit}  [{row.status}; {prior}]\n    {row.source}")

@@ -1,0 +1,227 @@
+"""Pictures: a trajectory, history with projection, rebound."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jevons.errors import JevonsError
+from jevons.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from jevons.inference.fit import StoredFit
+    from jevons.inference.history import History
+    from jevons.inference.projection import Projection, ReboundEnsemble
+
+BLUE, ORANGE, GREY, GREEN, RED = "#1f5fa8", "#d9781e", "#777777", "#2b8a57", "#b3282d"
+
+
+def trajectory(run: Trajectory, names: Sequence[str], ax: Axes | None = None) -> Axes:
+    """Plot variables of a run that share a unit; all of one unit must be named.
+
+    Raises
+    ------
+    JevonsError
+        If no name is given or the units differ.
+    """
+    if not names:
+        raise JevonsError("plot needs at least one variable, for example run.plot('dc_electricity')")
+    series = [run[name] for name in names]
+    found = {run.units[name] for name in names}
+    if len(found) > 1:
+        listed = ", ".join(f"{n} [{run.units[n]}]" for n in names)
+        raise JevonsError(f"plot: found different units ({listed}), expected one")
+    axes = ax if ax is not None else _axes()
+    for s in series:
+        axes.plot(s.index, s.to_numpy(), label=str(s.name))
+    axes.set_xlabel(run.time_unit)
+    axes.set_ylabel(f"{names[0] if len(names) == 1 else ''} [{found.pop()}]".strip())
+    if len(names) > 1:
+        axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _axes() -> Axes:
+    import matplotlib.pyplot as plt
+
+    axes: Axes = plt.subplots(figsize=(7, 4), layout="constrained")[1]
+    return axes
+
+
+def history_and_projection(projection: Projection, history: History, bias: float, path: str | Path) -> Path:
+    """World data-centre electricity: what sources say, the fit, the projection, and what others project.
+
+    Parameters
+    ----------
+    bias : float
+        Logarithm of the older family's estimates over the model; the older points are drawn as published and
+        divided by exp(bias), as the model reads them.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    past, future = figure.subplots(1, 2, width_ratios=(1.05, 1))
+    figure.suptitle("World data-centre electricity: flat for a decade, then not", fontsize=15, fontweight="bold")
+    for ax, last in ((past, 2026), (future, 2035)):
+        _bands(ax, projection, last)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.set_ylabel("TWh per calendar year")
+    _observations(past, history, bias)
+    past.set_xlim(2009.5, 2026.6)
+    past.set_ylim(0, 640)
+    past.set_title("What sources say, and what the model makes of it", fontsize=11)
+    past.legend(loc="upper left", frameon=False, fontsize=8.5)
+    _observations(future, history, bias, labels=False)
+    _benchmarks(future, history)
+    top = float(projection.quantiles("baseline", "dc_electricity")[2].max())
+    future.set_xlim(2009.5, 2036.2)
+    future.set_ylim(0, top * 1.05)
+    future.set_title("Projection, and the projections of others (never fitted)", fontsize=11)
+    future.legend(loc="upper left", frameon=False, fontsize=8.5)
+    note = (
+        f"Model: median and 90 % band of {projection.draws} draws. Points stand at their calendar year; bars are the "
+        f"sources' own ranges. The older family (Masanet et al. 2020 and after) reads {1 - np.exp(bias):.0%} below the "
+        "IEA's newer line; the fit estimates that bias.\nCrypto and transmission networks excluded. Beyond 2026 the "
+        "paths hang on limits of power, finance and chips for which there are no data."
+    )
+    figure.supxlabel(note, fontsize=8, color=GREY, ha="center")
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def _bands(ax: Axes, projection: Projection, last: int) -> None:
+    keep = projection.years <= last
+    years = projection.years[keep]
+    median, low, high = projection.quantiles("baseline", "dc_electricity")[:, keep]
+    ax.fill_between(years, low, high, color=BLUE, alpha=0.18, lw=0, label="model, 90 % band")
+    ax.plot(years, median, color=BLUE, lw=2.2, label="model, baseline")
+    if ("deepseek", "dc_electricity") in projection.paths and last > 2030:
+        shocked = projection.quantiles("deepseek", "dc_electricity")[0, keep]
+        ax.plot(years, shocked, color=ORANGE, lw=2, ls="--", label="with DeepSeek's gains, tenfold")
+    conventional = median - projection.quantiles("baseline", "ai_electricity")[0, keep]
+    ax.plot(years, conventional, color=GREEN, lw=1.2, ls=":", label="of which conventional computing")
+
+
+def _observations(ax: Axes, history: History, bias: float, labels: bool = True) -> None:
+    rows = [r for r in history.select(series="dc_electricity") if r.statistic == "annual" and r.role == "fit"]
+    older = [r for r in rows if r.family == "older"]
+    newer = [r for r in rows if r.family != "older"]
+    size = 34 if labels else 12
+    low = [r.value - r.low if r.low == r.low else 0 for r in older]
+    high = [r.high - r.value if r.high == r.high else 0 for r in older]
+    years = [r.date for r in older]
+    values = np.array([r.value for r in older])
+    if labels:
+        ax.errorbar(years, values, yerr=[low, high], fmt="none", ecolor=GREY, elinewidth=1, capsize=2)
+    ax.scatter(
+        years, values, s=size, facecolor="white", edgecolor=GREY, zorder=3,
+        label="older family, as published" if labels else None,
+    )  # fmt: skip
+    ax.scatter(
+        years, values / np.exp(bias), s=size, color=GREY, zorder=3,
+        label="older family, as the model reads it" if labels else None,
+    )  # fmt: skip
+    ax.scatter(
+        [r.date for r in newer], [r.value for r in newer], s=size, color=RED, marker="s", zorder=4,
+        label="IEA 2025 and 2026" if labels else None,
+    )  # fmt: skip
+    if labels:
+        held = [
+            r for r in history.select("hold-out", series="dc_electricity")
+            if r.statistic == "annual" and r.variable and 2010 <= r.date <= 2026
+        ]  # fmt: skip
+        ax.scatter(
+            [r.date for r in held], [r.value for r in held], s=26, color=GREY, marker="x", lw=1, zorder=2,
+            label="others, not fitted",
+        )  # fmt: skip
+
+
+def _benchmarks(ax: Axes, history: History) -> None:
+    rows = [
+        r for r in history.select("benchmark", series="dc_electricity")
+        if r.statistic == "annual" and r.variable == "dc_electricity" and r.date >= 2026
+    ]  # fmt: skip
+    styles = (("IEA", "D", RED), ("Gartner", "^", GREEN), ("Goldman", "v", ORANGE), ("", "o", GREY))
+    seen = set()
+    for row in rows:
+        name, marker, colour = next(s for s in styles if s[0] in row.source)
+        label = None if name in seen else f"{name or 'others'}, projections"
+        seen.add(name)
+        if row.low == row.low:
+            ax.plot([row.date + 0.1] * 2, [row.low, row.high], color=colour, lw=1.2)
+        ax.scatter(row.date + 0.1, row.value, s=30, marker=marker, facecolor="white", edgecolor=colour, zorder=5,
+                   label=label)  # fmt: skip
+
+
+def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) -> Path:
+    """Rebound of each shock by horizon with bands, and the path of one scenario over time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
+    figure.suptitle(
+        "How much of an efficiency gain is taken back?  R = 0: all is saved · R = 1: nothing · above 1: it burns more",
+        fontsize=13, fontweight="bold",
+    )  # fmt: skip
+    table = ensemble.table[ensemble.table["rebound"].notna()]
+    shocks = list(dict.fromkeys(table["shock"]))
+    colours = dict(zip(shocks, (BLUE, GREEN, GREY, "#8a6bb1", ORANGE, RED), strict=False))
+    horizons = sorted(set(table["horizon_years"]))
+    for i, shock in enumerate(shocks):
+        rows = table[table["shock"] == shock]
+        x = [horizons.index(h) + (i - (len(shocks) - 1) / 2) * 0.13 for h in rows["horizon_years"]]
+        centre = rows["rebound"].to_numpy()
+        error = np.abs(np.vstack([centre - rows["p05"], rows["p95"] - centre]))
+        left.errorbar(
+            x, centre, yerr=error, fmt="o", color=colours[shock], capsize=3, ms=6,
+            label=f"{shock} ×{rows['factor'].iloc[0]:g}",
+        )  # fmt: skip
+    left.set_xticks(range(len(horizons)), [f"{h:g} yr" for h in horizons])
+    left.set_title("Median and 90 % band over the draws of the fit", fontsize=11)
+    left.legend(frameon=False, fontsize=9, ncols=2)
+    name = "deepseek" if "deepseek" in ensemble.paths else shocks[-1]
+    paths = ensemble.paths[name]
+    shown = np.isnan(paths).mean(axis=0) < 0.5
+    median, low, high = np.nanquantile(paths[:, shown], (0.5, 0.05, 0.95), axis=0)
+    x = ensemble.horizons[shown]
+    right.fill_between(x, low, high, color=ORANGE, alpha=0.2, lw=0, label="90 % band")
+    right.plot(x, median, color=ORANGE, lw=2.2, label="median")
+    right.set_xlabel("years after the gain")
+    right.set_title(f"{name}: rebound over time", fontsize=11)
+    right.legend(frameon=False, fontsize=9)
+    for ax in (left, right):
+        ax.axhline(0, color=GREY, lw=0.8)
+        ax.axhline(1, color=RED, lw=1, ls="--")
+        ax.set_ylabel("rebound R")
+        low_limit, high_limit = ax.get_ylim()
+        ax.set_ylim(max(low_limit, -2), min(high_limit, 3))
+        ax.spines[["top", "right"]].set_visible(False)
+    note = f"Counterfactual: {counterfactual}. R is undefined where it saves less than 1 % of the base."
+    figure.supxlabel(textwrap.fill(note, 170), fontsize=8, color=GREY)
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def fit_residuals(stored: StoredFit, path: str | Path) -> Path:
+    """Standardised residual of every fitted row."""
+    from matplotlib.figure import Figure
+
+    rows = stored.rows.iloc[::-1]
+    figure = Figure(figsize=(8, 0.2 * len(rows) + 1), layout="constrained")
+    ax = figure.subplots()
+    place = np.arange(len(rows))
+    ax.axvspan(-2, 2, color=BLUE, alpha=0.08, lw=0)
+    ax.axvline(0, color=GREY, lw=0.8)
+    ax.scatter(rows["z"], place, s=18, color=BLUE)
+    ax.set_yticks(place, [f"{r.series} {r.statistic} {r.date:g}" for r in rows.itertuples()], fontsize=7)
+    ax.set_xlabel("(model − data) / sigma")
+    ax.set_ylim(-1, len(rows))
+    figure.savefig(path, dpi=120)
+    return Path(path)
