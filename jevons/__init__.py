@@ -23,6 +23,7 @@ from jevons.elements import (
 )
 from jevons.errors import (
     CalibrationError,
+    FitError,
     HistoryError,
     IntegrationError,
     JevonsError,
@@ -72,6 +73,7 @@ __all__ = [
     "Draws",
     "Driver",
     "Fit",
+    "FitError",
     "Flow",
     "Held",
     "History",

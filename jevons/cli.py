@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from jevons.errors import IntegrationError, JevonsError
+from jevons.errors import FitError, IntegrationError, JevonsError
 
 BAD_ANSWER, MALFORMED = 1, 2
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.Abort:
         click.echo("stopped", err=True)
         status = 130
-    except IntegrationError as error:
+    except (IntegrationError, FitError) as error:
         _report(error, debug)
         status = BAD_ANSWER
     except (JevonsError, OSError) as error:

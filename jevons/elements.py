@@ -43,13 +43,13 @@ class Normal:
 
 @dataclass(frozen=True)
 class Range:
-    """Plausible range of a parameter that is not fitted."""
+    """Plausible range of a parameter that is not fitted; a single point for what is so by definition."""
 
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}"
+        return "exact" if self.low == self.high else f"{self.low:g} to {self.high:g}"
 
 
 @dataclass(frozen=True)

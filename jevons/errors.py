@@ -7,7 +7,8 @@
     │   └── UnitError       all of the mistakes are units that do not match
     ├── IntegrationError    a run that did not finish; carries the status
     ├── HistoryError        observations that cannot be read as they stand
-    ├── CalibrationError    a fit that cannot be made or trusted
+    ├── CalibrationError    a calibration that contradicts itself
+    │   └── FitError        a fit none of whose starts converged
     └── ScenarioError       a scenario that names or asks for what the model lacks
 """
 
@@ -49,7 +50,11 @@ class HistoryError(_ListedError):
 
 
 class CalibrationError(_ListedError):
-    """A calibration that cannot be made or trusted."""
+    """A calibration that contradicts itself, or a shipped fit that cannot be read."""
+
+
+class FitError(CalibrationError):
+    """A fit none of whose starts converged; says how each ended."""
 
 
 class ScenarioError(_ListedError):

@@ -25,8 +25,8 @@ from jevons.elements import (
     Stock,
     Table,
 )
-from jevons.ensemble import Runner
-from jevons.errors import ScenarioError, nearest
+from jevons.ensemble import Member, Runner
+from jevons.errors import IntegrationError, ScenarioError, nearest
 from jevons.functions import symbol
 from jevons.model import Model
 from jevons.scenario import Change, Scenario, change_values, wrap
@@ -274,6 +274,8 @@ class ReboundMeter:
         repeated = sorted({n for n in names if names.count(n) > 1})
         if repeated:
             raise ScenarioError("rebound", [f"scenario {n!r} is given more than once" for n in repeated])
+        if not horizons or min(horizons) <= 0:
+            raise ScenarioError("rebound", [f"horizons {list(horizons)}, expected one or more, above 0"])
         offsets = list(horizons) if every is None else list(np.arange(every, max(horizons) + every / 2, every))
         self.times = at + np.array([0.0, *offsets])
         energy = [roles.energy, roles.cumulative_energy]
@@ -293,12 +295,17 @@ class ReboundMeter:
             name: f"{name}_reference" for name in {*roles.efficiencies.values(), *roles.price_performance.values()}
         }
 
-    def measure(self, name: str, params: Mapping[str, float] | None = None) -> Rebound | None:
-        """Rebound of a scenario for one parameter set; None if one of the three runs failed."""
-        scenario, base, shocked, engineering = self._runners[name]
+    def runs(self, name: str, params: Mapping[str, float] | None = None) -> tuple[Member, Member, Member]:
+        """Base, shocked and engineering run of a scenario: energy and cumulative energy at the meter's dates."""
+        _, base, shocked, engineering = self._runners[name]
         given = dict(params or {})
         single = {self._reference.get(k, k): v for k, v in given.items()}
-        members = [base.run(single), shocked.run(single), engineering.run(given)]
+        return base.run(single), shocked.run(single), engineering.run(given)
+
+    def measure(self, name: str, params: Mapping[str, float] | None = None) -> Rebound | None:
+        """Rebound of a scenario for one parameter set; None if one of the three runs failed."""
+        scenario = self._runners[name][0]
+        members = self.runs(name, params)
         if not all(member.status.ok for member in members):
             return None
         (e_base, c_base), (e_shock, c_shock), (e_engineering, c_engineering) = (m.values.T for m in members)
@@ -343,5 +350,5 @@ def rebound(
     meter = ReboundMeter(model, [scenario], begin, horizons=(until,), every=every)
     measured = meter.measure(scenario.name, params)
     if measured is None:
-        raise ScenarioError(f"rebound of {scenario.name!r}", ["a run failed with these parameters"])
+        raise IntegrationError(next(m.status for m in meter.runs(scenario.name, params) if not m.status.ok))
     return measured

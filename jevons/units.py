@@ -16,6 +16,7 @@ import sympy as sp
 from jevons import functions as fn
 
 DEFINITIONS = (
+    "year = 365.25 * day = yr = a = julian_year",
     "USD = [currency]",
     "bnUSD = 1e9 * USD",
     "H100e = [compute]",

@@ -7,13 +7,7 @@ import sympy as sp
 from jevons.elements import Auxiliary, Flow, InitialUnknown, LogNormal, Parameter, Range, Sector, Stock
 from jevons.functions import Names, smooth_positive, soft_limit
 
-from .price import chip_power_of, chip_price_of, compute_cost_of
-
 v = Names()
-
-_start_power = chip_power_of(v.initial_shipments_ratio * v.initial_ai_capacity)
-_start_price = chip_price_of(v.initial_shipments_ratio * v.initial_ai_capacity)
-_start_rent = (1 + v.margin) * compute_cost_of(_start_price, _start_power, _start_power)
 
 SECTOR = Sector(
     "capacity",
@@ -28,7 +22,7 @@ SECTOR = Sector(
         Stock(
             "ai_power",
             "GW",
-            initial=v.initial_power_ratio * _start_power * v.initial_ai_capacity,
+            initial=v.initial_power_ratio * v.chip_power * v.initial_ai_capacity,
             doc="Chip power of the installed base: a co-flow of capacity with the power of its vintage.",
         ),
         Stock(
@@ -41,7 +35,7 @@ SECTOR = Sector(
         Stock(
             "cumulative_shipped_power",
             "GW",
-            initial=_start_power * v.initial_shipments_ratio * v.initial_ai_capacity,
+            initial=v.chip_power * v.cumulative_shipments,
             doc="Chip power shipped so far (an observer: nothing depends on it).",
         ),
         Stock(
@@ -184,7 +178,7 @@ SECTOR = Sector(
             "MH100e",
             guess=3e-4,
             equation=(v.initial_training_budget + v.embedded_spending_share * v.conventional_revenue)
-            / _start_rent
+            / v.rental_price
             / v.target_utilisation,
             doc="Capacity at the start that runs at the target utilisation.",
         ),
@@ -220,7 +214,7 @@ SECTOR = Sector(
             "yr",
             value=5.0,
             prior=LogNormal(5.0, 0.15),
-            status="fitted",
+            status="literature",
             source="depreciation lives of 5 to 6 years in annual reports; economic life 3 to 6",
             doc="Life of AI hardware.",
         ),
@@ -229,7 +223,7 @@ SECTOR = Sector(
             "yr",
             value=1.25,
             prior=LogNormal(1.25, 0.2),
-            status="fitted",
+            status="assumed",
             source="assumed: 1 to 2.5 years from order to service",
             doc="Build time of AI capacity.",
         ),
@@ -238,7 +232,7 @@ SECTOR = Sector(
             "yr",
             value=1.0,
             prior=LogNormal(1.0, 0.2),
-            status="fitted",
+            status="assumed",
             source="assumed; Sterman 2000, ch. 17",
             doc="Time to close a gap in capacity.",
         ),
@@ -256,7 +250,7 @@ SECTOR = Sector(
             "yr",
             value=1.5,
             prior=LogNormal(1.5, 0.3),
-            status="fitted",
+            status="assumed",
             source="assumed; Sterman 2000, ch. 16",
             doc="Perception time of growth.",
         ),
@@ -265,7 +259,7 @@ SECTOR = Sector(
             "1/yr",
             value=1.6,
             prior=LogNormal(1.6, 0.15),
-            status="fitted",
+            status="literature",
             source="Epoch AI, ai-chip-counts (2026-04): shipped base x3 to x5.5 a year from 2022 to 2025",
             doc="Largest growth rate of chip output.",
         ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sympy as sp
 
 from jevons.elements import Auxiliary, Flow, LogNormal, Parameter, Range, Sector, Stock
@@ -15,62 +13,13 @@ MASANET = "Masanet et al. 2020, Recalibrating global data center energy-use esti
 UPTIME = "Uptime Institute, Global Data Center Surveys 2007-2025"
 
 
-def intensity_decline(date: Any) -> sp.Expr:
-    """Power and cost of new kit per unit of its performance at a date, relative to the reference year."""
-    falling = sp.exp(-v.conventional_intensity_decline * (date - v.reference_year))
-    return v.conventional_intensity_floor + (1 - v.conventional_intensity_floor) * falling
-
-
-def servers_per_workload(hyperscale_share: Any) -> sp.Expr:
-    """Servers needed per workload, relative to all workloads on traditional sites."""
-    return (1 - hyperscale_share) + hyperscale_share / v.hyperscale_density
-
-
-def relative_intensity(date: Any, hyperscale_share: Any) -> sp.Expr:
-    """Power and cost of new kit per workload, relative to the reference year and share."""
-    reference = servers_per_workload(v.reference_hyperscale_share)
-    return intensity_decline(date) * servers_per_workload(hyperscale_share) / reference
-
-
-def mean_pue(hyperscale_share: Any, traditional_pue: Any) -> sp.Expr:
-    """PUE of conventional computing: sites weighted by their share of servers."""
-    hyperscale = (hyperscale_share / v.hyperscale_density) / servers_per_workload(hyperscale_share)
-    pue = hyperscale * v.hyperscale_pue + (1 - hyperscale) * traditional_pue
-    return 1 + (pue - 1) / v.facility_efficiency
-
-
-def relative_cost(intensity: Any, pue: Any) -> sp.Expr:
-    """Cost per workload: hardware, and energy that also pays for the site's overhead."""
-    share = v.conventional_energy_share
-    return (1 - share) * intensity + share * intensity * pue / v.reference_pue
-
-
-def demand(date: Any, cost: Any) -> sp.Expr:
-    """Workloads wanted: autonomous growth that slows down, times a response to cost."""
-    decay = v.conventional_growth_decay_time
-    growth = v.conventional_growth * decay * (1 - sp.exp(-(date - v.reference_year) / decay))
-    return v.reference_workload * sp.exp(growth) * cost ** (-v.conventional_price_elasticity)
-
-
-_start_intensity = relative_intensity(v.start_year, v.initial_hyperscale_share)
-_start_pue = mean_pue(v.initial_hyperscale_share, v.initial_traditional_pue)
-_start_growth = (
-    v.conventional_growth * sp.exp((v.reference_year - v.start_year) / v.conventional_growth_decay_time)
-    + v.conventional_price_elasticity * v.conventional_intensity_decline
-)
-_start_turnover = _start_growth + 1 / v.conventional_life
-_start_fleet_over_new = _start_turnover / (
-    _start_turnover - v.conventional_intensity_decline - v.initial_consolidation_rate
-)
-
 SECTOR = Sector(
     "conventional",
     [
         Stock(
             "conventional_capacity",
             "workload",
-            initial=demand(v.start_year, relative_cost(_start_intensity, _start_pue))
-            / (1 + v.conventional_adjustment_time * _start_growth),
+            initial=v.conventional_demand / (1 + v.conventional_adjustment_time * v.conventional_trend_growth),
             doc="Installed conventional capacity; at the start it lags demand by one adjustment time.",
         ),
         Flow(
@@ -95,7 +44,7 @@ SECTOR = Sector(
         Stock(
             "conventional_power",
             "GW",
-            initial=v.electricity_at_start / (v.hours_per_year * _start_pue),
+            initial=v.electricity_at_start / (v.hours_per_year * v.pue_conventional),
             doc="Mean IT power of the installed kit: a co-flow of capacity with the intensity of its vintage.",
         ),
         Flow(
@@ -115,7 +64,8 @@ SECTOR = Sector(
         Stock(
             "new_power_per_workload",
             "GW/workload",
-            initial=v.conventional_power / (v.conventional_capacity * _start_intensity * _start_fleet_over_new),
+            initial=v.conventional_power
+            / (v.conventional_capacity * v.conventional_relative_intensity * v.fleet_over_new_intensity),
             doc="Power of new kit per workload at relative intensity 1; set at the start such that the fleet, older "
             "and less efficient than new kit, uses the electricity of the start. It has no flows.",
         ),
@@ -146,27 +96,85 @@ SECTOR = Sector(
             doc="Decline of the PUE of traditional sites towards its floor.",
         ),
         Auxiliary(
+            "conventional_trend_growth",
+            "1/yr",
+            equation=v.conventional_growth * sp.exp(-(TIME - v.reference_year) / v.conventional_growth_decay_time)
+            + v.conventional_price_elasticity * v.conventional_intensity_decline,
+            doc="Growth of demand from its own trend and from the falling cost of kit.",
+        ),
+        Auxiliary(
+            "fleet_over_new_intensity",
+            "1",
+            equation=(v.conventional_trend_growth + 1 / v.conventional_life)
+            / (
+                v.conventional_trend_growth
+                + 1 / v.conventional_life
+                - v.conventional_intensity_decline
+                - v.initial_consolidation_rate
+            ),
+            doc="Power per workload of the fleet over that of new kit in steady growth (used at the start only).",
+        ),
+        Auxiliary(
+            "new_kit_intensity",
+            "1",
+            equation=v.conventional_intensity_floor
+            + (1 - v.conventional_intensity_floor)
+            * sp.exp(-v.conventional_intensity_decline * (TIME - v.reference_year)),
+            doc="Power and cost of new kit per unit of its performance, relative to the reference year.",
+        ),
+        Auxiliary(
+            "servers_per_workload",
+            "1",
+            equation=1 - v.hyperscale_share + v.hyperscale_share / v.hyperscale_density,
+            doc="Servers needed per workload, relative to all workloads on traditional sites.",
+        ),
+        Auxiliary(
             "conventional_relative_intensity",
             "1",
-            equation=relative_intensity(TIME, v.hyperscale_share),
-            doc="Power and cost of new kit per workload, relative to the reference year.",
+            equation=v.new_kit_intensity
+            * v.servers_per_workload
+            / (1 - v.reference_hyperscale_share + v.reference_hyperscale_share / v.hyperscale_density),
+            doc="Power and cost of new kit per workload, relative to the reference year and share.",
+        ),
+        Auxiliary(
+            "hyperscale_server_share",
+            "1",
+            equation=v.hyperscale_share / v.hyperscale_density / v.servers_per_workload,
+            doc="Share of servers on hyperscale sites.",
         ),
         Auxiliary(
             "pue_conventional",
             "1",
-            equation=mean_pue(v.hyperscale_share, v.pue_traditional),
-            doc="PUE of conventional computing, weighted by servers.",
+            equation=1
+            + (
+                v.hyperscale_server_share * (v.hyperscale_pue - 1)
+                + (1 - v.hyperscale_server_share) * (v.pue_traditional - 1)
+            )
+            / v.facility_efficiency,
+            doc="PUE of conventional computing, sites weighted by their servers.",
         ),
         Auxiliary(
             "conventional_relative_cost",
             "1",
-            equation=relative_cost(v.conventional_relative_intensity, v.pue_conventional),
-            doc="Cost of a workload relative to the reference year.",
+            equation=v.conventional_relative_intensity
+            * (1 - v.conventional_energy_share + v.conventional_energy_share * v.pue_conventional / v.reference_pue),
+            doc="Cost of a workload relative to the reference year: hardware, and energy with the site's overhead.",
+        ),
+        Auxiliary(
+            "autonomous_demand",
+            "workload",
+            equation=v.reference_workload
+            * sp.exp(
+                v.conventional_growth
+                * v.conventional_growth_decay_time
+                * (1 - sp.exp(-(TIME - v.reference_year) / v.conventional_growth_decay_time))
+            ),
+            doc="Workloads wanted at the cost of the reference year: growth that slows down.",
         ),
         Auxiliary(
             "conventional_demand",
             "workload",
-            equation=demand(TIME, v.conventional_relative_cost),
+            equation=v.autonomous_demand * v.conventional_relative_cost ** (-v.conventional_price_elasticity),
             doc="Workloads wanted (compute instances, about 1 in the reference year).",
         ),
         Auxiliary(
@@ -174,15 +182,6 @@ SECTOR = Sector(
             "bnUSD/yr",
             equation=v.revenue_per_workload * v.conventional_demand * v.conventional_relative_cost,
             doc="What users pay for conventional computing.",
-        ),
-        Parameter(
-            "start_year",
-            "yr",
-            value=2005.0,
-            status="assumed",
-            prior=Range(2005, 2005),
-            source="definition: date of the initial values",
-            doc="Date of the initial values.",
         ),
         Parameter(
             "reference_year",
@@ -279,7 +278,7 @@ SECTOR = Sector(
             "1",
             value=0.9,
             prior=LogNormal(0.9, 0.03),
-            status="fitted",
+            status="literature",
             source="Cisco Global Cloud Index 2018: 94 % of workloads in cloud sites by 2021",
             doc="Ceiling of the hyperscale share.",
         ),

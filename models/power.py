@@ -129,7 +129,7 @@ SECTOR = Sector(
             "yr",
             value=2.5,
             prior=LogNormal(2.5, 0.3),
-            status="fitted",
+            status="assumed",
             source="assumed: planning of utilities",
             doc="Perception time of power growth.",
         ),

@@ -14,36 +14,16 @@ v = Names()
 EPOCH_CHIPS = "Epoch AI, ai-chip-counts (2026-04)"
 
 
-def wright(value: Any, shipments: Any, exponent: Any) -> sp.Expr:
-    """Experience curve: value at the reference shipments times (shipments/reference)^(-exponent)."""
-    return value * (shipments / v.reference_shipments) ** (-exponent)
-
-
-def chip_power_of(shipments: Any) -> sp.Expr:
-    """Power of new chips per H100-equivalent after cumulative shipments."""
-    return wright(v.chip_power_at_reference, shipments, v.chip_power_learning) / v.hardware_energy_efficiency
-
-
-def chip_price_of(shipments: Any) -> sp.Expr:
-    """Price of new chips per H100-equivalent after cumulative shipments."""
-    return wright(v.chip_price_at_reference, shipments, v.chip_price_learning) / v.hardware_price_performance
-
-
-def ai_pue() -> sp.Expr:
-    """PUE of AI sites."""
-    return 1 + (v.ai_site_pue - 1) / v.facility_efficiency
-
-
 def energy_cost(mean_chip_power: Any) -> sp.Expr:
     """Yearly cost of electricity per H100-equivalent."""
-    return mean_chip_power * v.cluster_overhead * ai_pue() * v.hours_per_year * v.electricity_price
+    return mean_chip_power * v.cluster_overhead * v.pue_ai * v.hours_per_year * v.electricity_price
 
 
-def compute_cost_of(chip_price: Any, chip_power: Any, mean_chip_power: Any) -> sp.Expr:
-    """Yearly cost of an H100-equivalent: capital and maintenance, facility, electricity."""
+def compute_cost_with(mean_chip_power: Any) -> sp.Expr:
+    """Yearly cost of an H100-equivalent: capital and maintenance, facility, electricity of a mean chip power."""
     annuity = v.cost_of_capital / (1 - sp.exp(-v.cost_of_capital * v.ai_life))
-    capital = chip_price * annuity * (1 + v.maintenance_share)
-    facility = chip_power * v.cluster_overhead * ai_pue() * v.facility_cost * v.facility_charge
+    capital = v.chip_price * annuity * (1 + v.maintenance_share)
+    facility = v.chip_power * v.cluster_overhead * v.pue_ai * v.facility_cost * v.facility_charge
     return capital + facility + energy_cost(mean_chip_power)
 
 
@@ -53,25 +33,29 @@ SECTOR = Sector(
         Auxiliary(
             "chip_power",
             "kW/H100e",
-            equation=chip_power_of(v.cumulative_shipments),
+            equation=v.chip_power_at_reference
+            * (v.cumulative_shipments / v.reference_shipments) ** (-v.chip_power_learning)
+            / v.hardware_energy_efficiency,
             doc="Chip power of new kit per H100-equivalent (Wright's law).",
         ),
         Auxiliary(
             "chip_price",
             "kUSD/H100e",
-            equation=chip_price_of(v.cumulative_shipments),
+            equation=v.chip_price_at_reference
+            * (v.cumulative_shipments / v.reference_shipments) ** (-v.chip_price_learning)
+            / v.hardware_price_performance,
             doc="Price of new chips per H100-equivalent (Wright's law).",
         ),
         Auxiliary(
             "pue_ai",
             "1",
-            equation=ai_pue(),
+            equation=1 + (v.ai_site_pue - 1) / v.facility_efficiency,
             doc="PUE of AI sites.",
         ),
         Auxiliary(
             "compute_cost",
             "kUSD/H100e/yr",
-            equation=compute_cost_of(v.chip_price, v.chip_power, v.ai_power / v.ai_capacity),
+            equation=compute_cost_with(v.ai_power / v.ai_capacity),
             doc="Yearly cost of an installed H100-equivalent.",
         ),
         Auxiliary(
@@ -84,12 +68,7 @@ SECTOR = Sector(
             "rental_price",
             "kUSD/H100e/yr",
             log=True,
-            initial=(1 + v.margin)
-            * compute_cost_of(
-                chip_price_of(v.cumulative_shipments),
-                chip_power_of(v.cumulative_shipments),
-                chip_power_of(v.cumulative_shipments),
-            ),
+            initial=(1 + v.margin) * compute_cost_with(v.chip_power),
             doc="What all users pay for an H100-equivalent and year.",
         ),
         Flow(
@@ -157,7 +136,7 @@ SECTOR = Sector(
             "1",
             value=0.18,
             prior=LogNormal(0.18, 0.2),
-            status="fitted",
+            status="literature",
             source=f"{EPOCH_CHIPS}: slope of power on cumulative shipments",
             doc="Wright exponent of power.",
         ),
@@ -193,7 +172,7 @@ SECTOR = Sector(
             "1",
             value=1.17,
             prior=LogNormal(1.17, 0.03),
-            status="fitted",
+            status="literature",
             source="Shehabi et al. 2024, LBNL-2001637: 1.14 to 1.2 for AI sites; Google 1.09",
             doc="PUE of AI sites.",
         ),
@@ -247,7 +226,7 @@ SECTOR = Sector(
             "1",
             value=0.5,
             prior=LogNormal(0.5, 0.4),
-            status="fitted",
+            status="assumed",
             source="assumed: gross margin of compute providers; wide",
             doc="Margin over cost.",
         ),
@@ -256,7 +235,7 @@ SECTOR = Sector(
             "1",
             value=1.0,
             prior=LogNormal(1.0, 0.4),
-            status="fitted",
+            status="assumed",
             source="assumed: elasticity of price to pressure (Sterman 2000, ch. 20)",
             doc="Response of the target rent to capacity pressure.",
         ),

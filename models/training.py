@@ -7,19 +7,8 @@ import sympy as sp
 from jevons.elements import Auxiliary, Flow, InitialUnknown, LogNormal, Parameter, Range, Sector, Stock
 from jevons.functions import Names
 
-from .capacity import _start_rent as start_rent
-
 v = Names()
 
-
-def budget_release(capability: object) -> sp.Expr:
-    """Share of the strategic budget released: logistic in capability."""
-    return 1 / (1 + sp.exp(-v.release_steepness * (capability - v.reference_capability - v.release_threshold)))
-
-
-_start_effective_compute = (
-    v.initial_training_years * v.initial_training_budget / start_rent * sp.exp(-v.initial_algorithmic_gap)
-)
 
 SECTOR = Sector(
     "training",
@@ -28,7 +17,10 @@ SECTOR = Sector(
             "effective_training_compute",
             "MH100e*yr",
             log=True,
-            initial=_start_effective_compute,
+            initial=v.initial_training_years
+            * v.training_budget
+            / v.rental_price
+            * sp.exp(v.log_algorithmic_efficiency),
             doc="Cumulative training compute times algorithmic efficiency.",
         ),
         Flow(
@@ -60,7 +52,8 @@ SECTOR = Sector(
         Auxiliary(
             "strategic_release",
             "1",
-            equation=budget_release(v.capability),
+            equation=1
+            / (1 + sp.exp(-v.release_steepness * (v.capability - v.reference_capability - v.release_threshold))),
             doc="Share of the strategic budget that capability has released.",
         ),
         Auxiliary(
@@ -109,9 +102,7 @@ SECTOR = Sector(
             "initial_training_budget",
             "bnUSD/yr",
             guess=0.05,
-            equation=v.strategic_budget_share
-            * v.conventional_revenue
-            * budget_release(sp.log(_start_effective_compute / v.unit_training_compute)),
+            equation=v.strategic_budget_share * v.conventional_revenue * v.strategic_release,
             doc="Training budget at the start: what the capability it has bought releases.",
         ),
         Parameter(
@@ -191,7 +182,7 @@ SECTOR = Sector(
             "1",
             value=0.2,
             prior=LogNormal(0.2, 0.3),
-            status="fitted",
+            status="assumed",
             source="assumed: returns to research spending well below one",
             doc="Elasticity of progress to the budget.",
         ),
@@ -245,7 +236,7 @@ SECTOR = Sector(
             "1",
             value=0.5,
             prior=LogNormal(0.5, 0.5),
-            status="fitted",
+            status="assumed",
             source="Epoch AI 2024: training and inference compute of similar size",
             doc="Training budget over AI revenue.",
         ),
@@ -254,7 +245,7 @@ SECTOR = Sector(
             "yr",
             value=1.0,
             prior=LogNormal(1.0, 0.3),
-            status="fitted",
+            status="assumed",
             source="assumed",
             doc="How far ahead revenue is expected when budgets are made.",
         ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from jevons import Auxiliary, Driver, Flow, Model, Names, Parameter, Stock, Table
+from jevons import Auxiliary, Driver, Flow, Model, Names, Observation, Parameter, Stock, Table
 
 v = Names()
 
@@ -73,3 +74,14 @@ def logistic() -> Model:
     """Logistic growth from 0.1 at rate 1: x = 1 / (1 + 9 e^-t)."""
     growth = flow("growth", v.x * (1 - v.x) / v.year, target="x")
     return Model("logistic", [stock("x", 0.1), growth, parameter("year", 1.0, "yr")])
+
+
+def observation(variable: str, date: float, value: float, **changes: Any) -> Observation:
+    """A row to fit: a value at a date with an error of 10 %."""
+    fields: dict[str, Any] = {
+        "series": variable, "variable": variable, "statistic": "at", "date": date, "reference_date": math.nan,
+        "value": value, "low": math.nan, "high": math.nan, "unit": "1", "sigma": 0.1, "sigma_kind": "log",
+        "family": "test", "definition": "Test.", "source": "test", "url": "", "verified": "yes", "role": "fit",
+        "variants": ("main",), "known": "2000-01", "note": "",
+    }  # fmt: skip
+    return Observation(**{**fields, **changes})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.errors import CalibrationError
+from jevons.errors import CalibrationError, FitError
 from jevons.inference.problem import BOUND, Calibration
 from jevons.inference.sampling import Draws
 
@@ -119,7 +119,7 @@ def fit(
 
     Raises
     ------
-    CalibrationError
+    FitError
         If no start converges. A start counts as converged only if its last evaluation was finite and the
         search moved.
     """
@@ -161,7 +161,8 @@ def fit(
         if converged and (best is None or result.cost < best.cost):
             best = result
     if best is None:
-        raise CalibrationError(f"fit of {calibration.model.name!r}", [s.message for s in done])
+        endings = [f"start {s.index}: {s.message}" for s in done]
+        raise FitError(f"fit of {calibration.model.name!r}: no start converged", endings)
     return summarise(calibration, np.asarray(best.x), tuple(done), seed)
 
 
@@ -209,7 +210,7 @@ def parameter_table(fit: Fit) -> pd.DataFrame:
                 "moved_sd": moved.get(name, math.nan),
                 "posterior_sd": sd.get(name, math.nan),
                 "prior": type(prior).__name__ if prior is not None else "",
-                "status": parameter.status if free or parameter.status != "fitted" else "fixed at prior median",
+                "status": parameter.status,
                 "source": parameter.source,
             }
         )

@@ -221,10 +221,9 @@ def _numbered_rows(stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Observation | None:
     before = len(mistakes)
     fields: dict[str, Any] = {c: str(record[c]).strip() for c in COLUMNS}
+    mistakes += [f"{place}: column {c!r} is empty" for c in REQUIRED if not fields[c]]
     for column in NUMBERS:
         fields[column] = _number(place, column, fields[column], mistakes)
-    empty = [c for c in REQUIRED if fields[c] == "" or (isinstance(fields[c], float) and math.isnan(fields[c]))]
-    mistakes += [f"{place}: column {c!r} is empty" for c in empty]
     for column, valid in (("statistic", STATISTICS), ("role", ROLES), ("verified", VERIFIED)):
         if fields[column] not in valid:
             hint = nearest(fields[column], valid)
@@ -248,7 +247,7 @@ def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Obs
                 f"{place}: a row to fit needs sigma > 0 of kind 'log' or 'absolute', found "
                 f"{fields['sigma']!r}, {fields['sigma_kind']!r}"
             )
-        if fields["sigma_kind"] == "log" and not fields["value"] > 0:
+        if fields["sigma_kind"] == "log" and fields["value"] <= 0:
             mistakes.append(f"{place}: value {fields['value']!r} with a log error, expected more than 0")
         if fields["verified"] == "no":
             mistakes.append(f"{place}: an unverified row must not have role 'fit'")

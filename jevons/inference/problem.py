@@ -140,7 +140,7 @@ class Calibration:
         self.priors = [model.parameters[name].prior for name in self.free]
         self._factor = [unit_factor(model, row) for row in self.rows]
         self.observed = np.array([row.value * f for row, f in zip(self.rows, self._factor, strict=True)])
-        last = max([row.date for row in self.rows], default=model.start + 1)
+        last = max(d for row in self.rows for d in (row.date, row.reference_date) if not math.isnan(d))
         times = np.arange(model.start, math.ceil(last) + 1 + EVERY / 2, EVERY)
         columns = tuple(dict.fromkeys(row.variable for row in self.rows))
         self.runner = Runner(model, times, columns)
@@ -222,10 +222,13 @@ def _coordinate(prior: object, value: float) -> float:
 
 
 def unit_factor(model: Model, row: Observation) -> float:
-    """What a row's value is multiplied by to be in the model's unit; 1 for ratios and rates."""
-    if row.statistic in ("ratio", "slope", "log_growth_rate", "log_decline_rate"):
-        return 1.0
-    return convert(1.0, row.unit, model.unit(row.variable))
+    """What a row's value is multiplied by to be in the model's unit."""
+    if row.statistic == "ratio":
+        return convert(1.0, row.unit, "1")
+    if row.statistic in ("log_growth_rate", "log_decline_rate"):
+        return convert(1.0, row.unit, f"1/{model.time_unit}")
+    unit = model.unit(row.variable)
+    return convert(1.0, row.unit, f"({unit})/{model.time_unit}" if row.statistic == "slope" else unit)
 
 
 def _off_grid(since_start: float) -> bool:
