@@ -236,8 +236,8 @@ def _backfire_lines(profile: pd.DataFrame, backfire: pd.DataFrame) -> list[str]:
     lines = [
         f"Does it burn more after {backfire['horizon_years'].iloc[0]:g} years? It hangs on how use responds to price, "
         "and how fast that satiates,",
-        f"and history cannot tell: between elasticities of 0.5 and 1.7 its chi-square moves by {spread:.1f}. "
-        "Chance of R > 1 by prior:",
+        "and history cannot tell: the model meets it as well with an elasticity of 0.5 as with 1.7 "
+        f"(chi-square moves by {spread:.1f}). Chance of R > 1 by prior:",
         f"  {'gain':10} {'satiation':>9} {'R > 1 above elasticity':>23} " + " ".join(f"{n:>11}" for n in names),
     ]
     for (shock_name, satiation), cell in backfire.groupby(["shock", "satiation"], sort=False):
