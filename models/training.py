@@ -16,7 +16,6 @@ SECTOR = Sector(
         Stock(
             "effective_training_compute",
             "MH100e*yr",
-            log=True,
             initial=v.initial_training_years
             * v.training_budget
             / v.rental_price

@@ -369,9 +369,10 @@ def test_a_backtest_across_a_break_misses_it():
 
 def test_later_knowledge_of_the_past_is_held_out():
     rows = [level(year) for year in range(2002, 2010)] + [level(2005, known="2013-01", source="later")]
+    rows.append(level(2006, known="2010-12", source="just in time"))
     result = backtested(rows, years=())
     assert result.rows["date"].tolist() == [2005.0]
-    assert len(result.fit.z) == 8
+    assert len(result.fit.z) == 9
 
 
 def test_intervals_hold_the_error_of_the_observation():
