@@ -57,7 +57,7 @@ from jevons.inference.problem import Calibration
 from jevons.inference.profile import Held, profile, refit
 from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
 from jevons.inference.sampling import Draws, randomised_draws
-from jevons.library import load, models
+from jevons.library import list_models, load
 from jevons.model import Model
 from jevons.rebound import Rebound, ReboundMeter, rebound, shock
 from jevons.scenario import Change, Scenario, load_scenario, read_scenario
@@ -109,11 +109,11 @@ __all__ = [
     "delay1",
     "delay3",
     "fit",
+    "list_models",
     "load",
     "load_fit",
     "load_scenario",
     "lookup",
-    "models",
     "profile",
     "project",
     "project_rebound",

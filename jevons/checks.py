@@ -183,6 +183,8 @@ def unit_mistakes(elements: Sequence[Element], time_unit: str) -> Iterator[str]:
         for what, expression in element.expressions():
             if not isinstance(expression, sp.Expr) or references(expression) - set(by_name):
                 continue
+            if isinstance(element, Stock) and expression.is_number:
+                continue  # a number alone is in the stock's own unit, like the value of a parameter
             if any(_table_mistakes(element.name, expression, by_name)):
                 continue
             try:

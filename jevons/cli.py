@@ -82,17 +82,17 @@ def _fit(name: str) -> str | None:
 
 
 @cli.command("list")
-def list_models() -> None:
+def list_all() -> None:
     """List the models, scenarios and shipped fits.
 
     Example: jevons list
     """
     from jevons.inference.config import shipped_fits
-    from jevons.library import load, models
+    from jevons.library import list_models, load
     from jevons.scenario import read_scenario, shipped_scenarios
 
     click.echo("models")
-    for name in models():
+    for name in list_models():
         click.echo(f"  {name:18} {_first_line(load(name, None).doc)}")
     click.echo("scenarios of the world model")
     for name, path in shipped_scenarios().items():

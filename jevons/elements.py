@@ -76,7 +76,8 @@ class Stock(Element):
     Parameters
     ----------
     initial : sympy.Expr or float
-        Value at the model's start; may use parameters, other stocks' initial values and auxiliaries.
+        Value at the model's start: a number in the stock's unit, or an expression of parameters, other stocks'
+        initial values and auxiliaries.
     log : bool
         Integrate ln(stock) instead; for positive stocks that span decades. Flows stay in natural units.
     """

@@ -9,7 +9,7 @@ from jevons.inference.config import shipped_fit, shipped_fits
 from jevons.model import Model
 
 
-def models() -> dict[str, tuple[str, str]]:
+def list_models() -> dict[str, tuple[str, str]]:
     """Names of the shipped models, each with its module and function."""
     found: dict[str, tuple[str, str]] = importlib.import_module("jevons.models").MODELS
     return found
@@ -37,7 +37,7 @@ def load(name: str, fit: str | None = "main") -> Model:
     >>> jv.load("bass").name
     'bass'
     """
-    known = models()
+    known = list_models()
     if name not in known:
         raise ModelError(f"model {name!r}", [f"unknown, expected one of {', '.join(known)}{nearest(name, known)}"])
     module, function = known[name]

@@ -2,7 +2,7 @@
 
 MODELS = {
     "world": ("world", "build"),
-    "m0": ("textbook", "m0"),
+    "m0": ("market", "m0"),
     "bass": ("textbook", "bass"),
     "coflow": ("textbook", "coflow"),
     "supply_line": ("textbook", "supply_line"),

@@ -142,14 +142,17 @@ def test_mistake_is_named(elements, message):
 
 
 UNIT_MISTAKES = {
-    "equation": ([auxiliary("a", v.tau)], "'a': equation `tau`: found a, expected 1"),
-    "inside": ([auxiliary("a", v.tau + v.x)], "'a': equation: terms of a sum differ: `tau` is a, `x` is 1"),
-    "initial value": ([stock("b", v.tau)], "'b': initial value `tau`: found a, expected 1"),
-    "number for a unit": ([stock("b", 3, "yr")], "'b': initial value `3`: found 1, expected a"),
-    "fixed point": ([unknown("u", v.tau * v.u)], "'u': fixed-point equation `tau*u`: found a, expected 1"),
+    "equation": ([auxiliary("a", v.tau)], "'a': equation `tau`: found yr, expected 1"),
+    "inside": ([auxiliary("a", v.tau + v.x)], "'a': equation: terms of a sum differ: `tau` is yr, `x` is 1"),
+    "initial value": ([stock("b", v.tau)], "'b': initial value `tau`: found yr, expected 1"),
+    "number in a sum": (
+        [stock("b", v.tau + 3, "yr")],
+        "'b': initial value: terms of a sum differ: `tau` is yr, `3` is 1",
+    ),
+    "fixed point": ([unknown("u", v.tau * v.u)], "'u': fixed-point equation `tau*u`: found yr, expected 1"),
     "flow": (
         [flow("f", v.x, "1", target="x")],
-        "'f': flow of stock 'x': found 1, expected 1 / a",
+        "'f': flow of stock 'x': found 1, expected 1 / yr",
     ),
     "scale": (
         [parameter("p", 1.0, "kW"), auxiliary("a", v.p, "GW")],
@@ -327,3 +330,8 @@ def test_parts_of_a_model_survive_new_values_and_pickling(parts):
 def test_everything_raised_on_purpose_has_one_root():
     assert issubclass(ModelError, JevonsError)
     assert issubclass(UnitError, ModelError)
+
+
+def test_a_number_alone_is_an_initial_value_in_the_stocks_unit():
+    model = Model("m", [stock("b", 3, "yr")])
+    assert model.run(0, 1)["b"].iloc[0] == 3

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jevons.models.textbook import bass, m0
+from jevons.models.market import m0
+from jevons.models.textbook import bass
 
 from jevons import Change, Scenario, ScenarioError, load_scenario, rebound, shock
 from jevons.errors import IntegrationError, JevonsError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jevons.models.textbook import m0
+from jevons.models.market import m0
 from small import decay, driver, flow, parameter, stock, v
 
 from jevons import Change, Model, Parameter, Scenario, ScenarioError, load_scenario, read_scenario

@@ -7,10 +7,12 @@ import math
 
 import numpy as np
 import pytest
-from jevons.models.textbook import MODELS, bass, coflow, m0, supply_line, wright
+from jevons.models.market import m0
+from jevons.models.textbook import bass, coflow, supply_line, wright
 from scipy.integrate import quad
 from scipy.linalg import expm
 
+import jevons as jv
 from jevons import Flow, Model
 
 GAIN = 10.0
@@ -28,6 +30,8 @@ M0_TABLE = {
     (1.5, 4.0): 2.45569967,
     (1.5, math.inf): 3.40253073,
 }
+
+MODELS = {"m0": m0, "bass": bass, "coflow": coflow, "supply_line": supply_line, "wright": wright}
 
 
 def rebound(energy_ratio: float) -> float:
@@ -171,10 +175,11 @@ def test_wright_falls_exponentially_when_experience_grows_exponentially():
 
 
 def test_models_by_name():
-    assert list(MODELS) == ["m0", "bass", "coflow", "supply_line", "wright"]
-    for make in MODELS.values():
-        model = make()
+    assert list(jv.list_models()) == ["world", *MODELS]
+    for name, make in MODELS.items():
+        model = jv.load(name)
         assert isinstance(model, Model)
+        assert model.hash == make().hash
         assert model.doc
 
 
