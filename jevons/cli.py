@@ -198,7 +198,7 @@ def fit(
     """
     from jevons.inference.config import read_config
     from jevons.inference.fit import fit as run_fit
-    from jevons.inference.fit import parameter_table, save_fit
+    from jevons.inference.fit import notable_moves, parameter_table, save_fit
     from jevons.inference.history import read_history
     from jevons.inference.sampling import randomised_draws
 
@@ -207,9 +207,8 @@ def fit(
     used_seed = config.seed if seed is None else seed
     result = run_fit(problem, starts=starts or config.starts, seed=used_seed, spread=config.spread)
     click.echo(str(result))
-    table = parameter_table(result)
-    for row in table[table["moved_sd"].abs() > 1].itertuples():
-        click.echo(f"  moved {row.moved_sd:+.2f} sd: {row.name} = {row.value:.4g} {row.unit}")
+    for line in notable_moves(parameter_table(result)):
+        click.echo(f"  moved {line}")
     drawn = randomised_draws(result, draws or config.draws, used_seed)
     folder = save_fit(result, drawn, out, config.variant(variant).fixed, "jevons fit " + model)
     click.echo(f"wrote {folder}")

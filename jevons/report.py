@@ -13,7 +13,7 @@ import numpy as np
 from jevons import plot
 from jevons.errors import CalibrationError
 from jevons.inference.config import ProjectionConfig, read_config, shipped_fit, shipped_profile
-from jevons.inference.fit import StoredFit
+from jevons.inference.fit import StoredFit, notable_moves
 from jevons.inference.hindcast import break_year, counterfactuals
 from jevons.inference.history import read_history
 from jevons.inference.profile import backfire_table
@@ -224,6 +224,8 @@ def summary(
         f"Fit {stored.meta['variant']}: {stored.meta['rows']} rows of history, "
         f"{stored.meta['free_parameters']} free parameters, "
         f"chi-square per degree of freedom {stored.meta['reduced_chi2']:.2f}; {failed} of {drawn} draws failed.",
+        "Moved by more than one prior standard deviation:",
+        *(f"  {line}" for line in notable_moves(stored.parameters)),
     ]
     return "\n".join(lines)
 

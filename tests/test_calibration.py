@@ -18,7 +18,7 @@ from small import auxiliary, flow, observation, parameter, stock, v
 import jevons as jv
 from jevons import Calibration, CalibrationError, LogNormal, Model, Normal, Range
 from jevons.errors import FitError
-from jevons.inference.fit import parameter_table, row_table, summarise
+from jevons.inference.fit import notable_moves, parameter_table, row_table, summarise
 from jevons.inference.history import History
 from jevons.inference.problem import EVERY, date_weights, measurement, year_weights
 from jevons.inference.profile import backfire_table, profile, refit
@@ -726,3 +726,15 @@ def test_probability_of_backfire_is_that_of_the_prior_beyond_the_crossing():
     assert math.isnan(found.loc[0.3, "crossing_elasticity"])
     assert found.loc[0.3, "probability"] == pytest.approx(norm.sf(math.log(2.0) / 0.5))
     assert found["crossed"].tolist() == [True, False]
+
+
+def test_notable_moves_name_what_moved_and_what_is_on_a_bound():
+    table = pd.DataFrame(
+        {
+            "name": ["still", "moved", "bound", "fixed"],
+            "unit": ["1"] * 4,
+            "value": [1.0, 2.0, 3.0, 4.0],
+            "moved_sd": [0.5, -1.2, 4.0, math.nan],
+        }
+    )
+    assert notable_moves(table) == ["bound = 3 1 (+4.00 sd, on its bound)", "moved = 2 1 (-1.20 sd)"]

@@ -217,6 +217,16 @@ def parameter_table(fit: Fit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def notable_moves(parameters: pd.DataFrame) -> list[str]:
+    """Parameters that moved more than one prior standard deviation, largest first; those on a bound are named so."""
+    moved = parameters[parameters["moved_sd"].abs() > 1]
+    lines = []
+    for row in moved.sort_values("moved_sd", key=abs, ascending=False).itertuples():
+        bound = ", on its bound" if abs(row.moved_sd) > BOUND - 1e-3 else ""
+        lines.append(f"{row.name} = {row.value:.4g} {row.unit} ({row.moved_sd:+.2f} sd{bound})")
+    return lines
+
+
 def row_table(fit: Fit) -> pd.DataFrame:
     """Fitted rows: observed, modelled, z."""
     import pandas as pd
