@@ -81,7 +81,10 @@ def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
         if not finite(element.value):
             yield f"{name!r}: value {element.value!r}, expected a finite number"
         if element.status in ("fitted", "assumed") and element.prior is None:
-            yield f"{name!r}: status {element.status} without a prior or plausible range"
+            yield (
+                f"{name!r}: status {element.status} without a prior or plausible range, "
+                "expected for example prior=Range(low, high)"
+            )
         yield from _prior_mistakes(name, element.prior)
         return
     if element.outside not in OUTSIDE:
@@ -94,7 +97,9 @@ def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
 
 
 def _prior_mistakes(name: str, prior: Any) -> Iterator[str]:
-    if isinstance(prior, LogNormal) and not (prior.median > 0 and prior.sd_log > 0):
+    if prior is not None and not isinstance(prior, (LogNormal, Normal, Range)):
+        yield f"{name!r}: prior {prior!r}, expected LogNormal, Normal or Range"
+    elif isinstance(prior, LogNormal) and not (prior.median > 0 and prior.sd_log > 0):
         yield f"{name!r}: prior {prior}, expected positive median and sd"
     elif isinstance(prior, Normal) and not prior.sd > 0:
         yield f"{name!r}: prior {prior}, expected a positive sd"

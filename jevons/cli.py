@@ -137,7 +137,12 @@ def show(model: str, diagram: bool, loops: bool, fit_name: str) -> None:
 @click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write all variables there.")
 @click.option("--method", default="LSODA", show_default=True, help="LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, Euler.")
 @click.option("--every", type=float, default=0.125, show_default=True, help="Distance of reported dates.")
-@click.option("--variable", "variables", multiple=True, help="Print this variable; may be repeated.")
+@click.option(
+    "--variable",
+    "variables",
+    multiple=True,
+    help="Print this variable (see 'jevons show'); may be repeated. Default: energy, or the first stocks.",
+)
 @fit_option
 def run(
     model: str, start: float | None, end: float, settings: tuple[str, ...], scenario: str | None, path: str | None,
@@ -160,8 +165,17 @@ def run(
     frame = trajectory.to_frame(units=False)
     loaded.require(shown, trajectory.names, "variable")
     whole = frame.loc[[t for t in frame.index if abs(t - round(t)) < 1e-9], shown]
-    titled = whole.rename(columns={n: f"{n} [{trajectory.units[n]}]" for n in shown})
-    click.echo(titled.to_string(float_format=lambda x: f"{x:.6g}"))
+    table = whole.rename(columns={n: f"{n} [{trajectory.units[n]}]" for n in shown})
+    if loaded.roles and loaded.roles.energy in shown and 0 < every <= 0.5:
+        energy = loaded.roles.energy
+        means = [trajectory.annual_mean(energy, t) if t + 1 <= trajectory.times[-1] else None for t in table.index]
+        table[f"mean of the {loaded.time_unit} from then on"] = means
+    click.echo(
+        f"Values at the dates shown ({loaded.time_unit}; 2025.0 is the first moment of 2025)."
+        if loaded.start > 1900
+        else f"Values at the dates shown ({loaded.time_unit})."
+    )
+    click.echo(table.to_string(float_format=lambda x: f"{x:.6g}", na_rep=""))
     click.echo(str(trajectory))
     if path:
         trajectory.to_csv(path)
@@ -183,7 +197,7 @@ def _settings(settings: tuple[str, ...]) -> dict[str, float]:
 
 @cli.command()
 @click.argument("model")
-@click.option("--variant", default="main", show_default=True)
+@click.option("--variant", default="main", show_default=True, help="Reading of the data: main or no_bias.")
 @click.option("--starts", type=click.IntRange(1), help="Number of starts; that of the calibration by default.")
 @click.option("--draws", type=click.IntRange(1), help="Number of draws; that of the calibration by default.")
 @click.option("--seed", type=int, help="Seed; that of the calibration by default.")
@@ -219,10 +233,12 @@ def fit(
     "--out", type=click.Path(file_okay=False), default="out", show_default=True, help="Folder for the results."
 )
 @click.option("--variant", default="main", show_default=True, help="Shipped fit: main or no_bias.")
-@click.option("--draws", type=click.IntRange(2), help="How many of the fit's draws; all by default.")
-@click.option("--scenario", "scenarios", multiple=True, help="One more scenario to project; may be repeated.")
+@click.option("--draws", type=click.IntRange(20), help="How many of the fit's draws, 20 or more; all by default.")
+@click.option("--scenario", "scenarios", multiple=True, help="One more scenario for projection.csv; may be repeated.")
 def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...]) -> None:
-    """Project world data-centre electricity to 2035, with bands, pictures and rebounds. The main job.
+    """Project to 2035 with bands and rebounds: the main job.
+
+    Writes tables, pictures and a summary; docs/outputs.md says what is in them. About half a minute.
 
     Example: jevons project --out out
     """
@@ -238,9 +254,11 @@ def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...
 
 @cli.command()
 @click.argument("model")
-@click.option("--shock", "kind", help="Kind of efficiency: inference, training, hardware, facility, hardware_price.")
+@click.option(
+    "--shock", "kind", help="Kind of efficiency; the world has inference, training, hardware, facility, hardware_price."
+)
 @click.option("--factor", type=float, help="Gain, above 0.")
-@click.option("--at", type=float, help="Date of the gain.")
+@click.option("--at", type=float, help="Date of the gain, a decimal year such as 2025.07.")
 @click.option("--spread", type=float, default=0.0, show_default=True, help="Time over which the gain spreads, years.")
 @click.option("--scenario", help="A scenario of efficiency gains instead of --shock, --factor and --at.")
 @click.option("--until", type=float, default=10.0, show_default=True, help="Years after the gain.")
@@ -275,7 +293,8 @@ def rebound(
     result = measure(loaded, chosen, at=at, until=until)
     click.echo(f"{chosen.name}: {chosen.doc.strip() or 'rebound'}")
     click.echo(f"{'years':>6} {'R':>8} {'cumulative':>11} {'energy change':>14}")
-    for horizon in [h for h in (1.0, 3.0, 5.0, 10.0) if h <= until + 1e-9] or [until]:
+    last = float(result.times[-1] - result.times[0])
+    for horizon in sorted({h for h in (1.0, 3.0, 5.0, 10.0) if h < last} | {last}):
         r, total = result.at(horizon)
         k = min(range(len(result.times)), key=lambda i, h=horizon: abs(result.times[i] - result.times[0] - h))  # type: ignore[misc]
         cells = ["undefined" if math.isnan(x) else f"{x:.3f}" for x in (r, total)]
@@ -306,7 +325,9 @@ def rebound(
 @click.argument("model")
 @fit_option
 def check(model: str, fit_name: str) -> None:
-    """Check a model: units and sources when built, then three methods and the integration step against each other.
+    """Check units and sources of a model, and its integration.
+
+    Units, sources and names are checked when the model is built; then three methods and steps must agree.
 
     Example: jevons check world
     """
@@ -338,7 +359,7 @@ def check(model: str, fit_name: str) -> None:
 @click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write the table there.")
 @fit_option
 def sources(model: str, path: str | None, fit_name: str) -> None:
-    """List every number of a model with unit, value, prior, status and source.
+    """List every number of a model with its source.
 
     Example: jevons sources world --csv sources.csv
     """

@@ -122,7 +122,8 @@ class Parameter(Element):
         Where the value comes from; for assumed values, why it is assumed.
     status : {'measured', 'literature', 'fitted', 'assumed'}
     prior : LogNormal, Normal, Range or None
-        Prior for fitting, or plausible range. Exact conversion constants have none.
+        Prior for fitting, or plausible range; required for fitted and assumed values. A `Range` of one point is
+        exact by definition.
     """
 
     value: float = field(kw_only=True)

@@ -20,6 +20,7 @@ from jevons.trajectory import RunStatus, Status, Trajectory
 Floats = NDArray[np.float64]
 ADAPTIVE = ("LSODA", "Radau", "BDF", "DOP853", "RK45", "RK23")
 FIXED = {"Euler": 1, "RK4": 4}
+MOST_DATES = 200_000
 _SAME_DATE = 1e-9
 _STUCK_CALLS = 2_000  # right-hand sides at one date, up to
 _STUCK_ULPS = 8  # units in the last place
@@ -87,14 +88,22 @@ def run(
     start = model.start if start is None else start
     system = compile_model(model)
     p = parameter_vector(model, system, params)
+    for name, value in {"start": start, "end": end, "every": every, "dt": dt}.items():
+        if not isinstance(value, (int, float)):
+            raise JevonsError(f"{name} {value!r}, expected a number")
     dates = {"start": start, "end": end, "every": every, "dt": dt, **dict(zip(system.parameters, p, strict=True))}
     bad = [name for name, value in dates.items() if not math.isfinite(value)]
     if bad:
         status = RunStatus(Status.NON_FINITE_INPUT, model.start, bad[0])
         return _outcome(model, system, np.empty(0), np.empty((0, 0)), p, status, on_failure)
-    if not model.start <= start < end or every <= 0 or dt <= 0:
+    if not model.start <= start < end:
+        raise JevonsError(f"window {start:g} to {end:g}: expected model start {model.start:g} ≤ start < end")
+    for name, value in (("every", every), ("dt", dt)):
+        if value <= 0:
+            raise JevonsError(f"{name} {value:g}, expected more than 0")
+    if (end - start) / every > MOST_DATES:
         raise JevonsError(
-            f"window {start:g} to {end:g}: expected model start {model.start:g} ≤ start < end, and positive steps"
+            f"window {start:g} to {end:g} every {every:g} has more than {MOST_DATES:,} dates: raise `every`"
         )
     report = _report_times(start, end, every)
     if method in FIXED:
@@ -180,7 +189,9 @@ def _start(system: System, p: Floats) -> tuple[Floats, RunStatus]:
     try:
         natural, _, solved = kernels.start_state(system, p)
     except (ValueError, OverflowError, ZeroDivisionError) as error:
-        return np.empty(0), RunStatus(Status.NOT_SOLVED, system.start, detail=str(error))
+        zero = [n for n, value in zip(system.parameters, p, strict=True) if value == 0]
+        hint = f"; parameters that are zero: {', '.join(zero)}" if zero else ""
+        return np.empty(0), RunStatus(Status.NOT_SOLVED, system.start, detail=f"{error}{hint}")
     if not solved:
         return natural, RunStatus(Status.NOT_SOLVED, system.start, ", ".join(system.unknowns))
     log = np.array(system.log, dtype=bool)

@@ -9,8 +9,13 @@ from jevons.inference.config import shipped_fit, shipped_fits
 from jevons.model import Model
 
 
-def list_models() -> dict[str, tuple[str, str]]:
-    """Names of the shipped models, each with its module and function."""
+def list_models() -> list[str]:
+    """Names of the shipped models."""
+    return list(_registry())
+
+
+def _registry() -> dict[str, tuple[str, str]]:
+    """Module and function of each shipped model."""
     found: dict[str, tuple[str, str]] = importlib.import_module("jevons.models").MODELS
     return found
 
@@ -37,7 +42,7 @@ def load(name: str, fit: str | None = "main") -> Model:
     >>> jv.load("bass").name
     'bass'
     """
-    known = list_models()
+    known = _registry()
     if name not in known:
         raise ModelError(f"model {name!r}", [f"unknown, expected one of {', '.join(known)}{nearest(name, known)}"])
     module, function = known[name]

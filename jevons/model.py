@@ -70,7 +70,7 @@ class Model:
         roles: Roles | None = None,
         doc: str = "",
     ) -> None:
-        parts = [s if isinstance(s, Sector) else Sector(name, s) for s in sectors]
+        parts = [s if isinstance(s, Sector) else Sector(name, [s] if isinstance(s, Element) else s) for s in sectors]
         elements = [element for part in parts for element in part.elements]
         self.name = name
         self.start = float(start)
@@ -120,6 +120,9 @@ class Model:
             For unknown names and values that are not finite numbers.
         """
         self.require(values, self.parameters, "parameter")
+        text = [f"{n!r}: value {x!r}, expected a number" for n, x in values.items() if isinstance(x, str)]
+        if text:
+            raise ModelError(f"model {self.name!r}", text)
         replaced = {name: _with_value(self.parameters[name], float(value)) for name, value in values.items()}
         return self.with_elements(replaced.values())
 
@@ -153,6 +156,7 @@ class Model:
 
     def unit(self, name: str) -> str:
         """Unit of an element, hidden stocks included."""
+        self.require([name], self.structure.elements)
         return self.structure.elements[name].unit
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -162,7 +166,12 @@ class Model:
     # What follows is done by higher layers; a model only passes itself on (docs/decisions/0001).
 
     def run(self, start: float | None = None, end: float | None = None, **options: Any) -> Trajectory:
-        """Integrate; see `jevons.integrate.run` for the options."""
+        """Integrate from the model's own start and report the window from `start` to `end`.
+
+        Options: ``params`` (values for this run), ``method`` (LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, Euler),
+        ``every`` (distance of reported dates), ``dt`` (largest fixed step), ``rtol``, ``atol``, ``max_calls``,
+        ``on_failure`` ('raise' or 'return'); all are explained at `jevons.integrate.run`.
+        """
         result: Trajectory = _higher("integrate").run(self, start, end, **options)
         return result
 
@@ -185,7 +194,7 @@ class Model:
         return result
 
     def to_xmile(self, path: str | Path, **options: Any) -> Path:
-        """Write the model as XMILE; see `jevons.interchange.xmile.write_xmile`."""
+        """Write the model as XMILE; options ``dt``, ``end``, ``params`` (`jevons.interchange.xmile.write_xmile`)."""
         return Path(_higher("interchange.xmile").write_xmile(self, path, **options))
 
     def __repr__(self) -> str:

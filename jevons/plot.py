@@ -183,6 +183,7 @@ def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) ->
             x, centre, yerr=error, fmt="o", color=colours[shock], capsize=3, ms=6,
             label=f"{shock} ×{rows['factor'].iloc[0]:g}",
         )  # fmt: skip
+    left.set_xlabel("time after the gain")
     left.set_xticks(range(len(horizons)), [f"{h:g} yr" for h in horizons])
     left.set_title("Median and 90 % band over the draws of the fit", fontsize=11)
     left.legend(frameon=False, fontsize=9, ncols=2)
@@ -203,7 +204,10 @@ def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) ->
         low_limit, high_limit = ax.get_ylim()
         ax.set_ylim(max(low_limit, -2), min(high_limit, 3))
         ax.spines[["top", "right"]].set_visible(False)
-    note = f"Counterfactual: {counterfactual}. R is undefined where it saves less than 1 % of the base."
+    note = (
+        f"Counterfactual: {counterfactual}. R is left out where it saves less than 1 % of the base in most draws; "
+        "bars are cut at -2 and 3."
+    )
     figure.supxlabel(textwrap.fill(note, 170), fontsize=8, color=GREY)
     figure.savefig(path, dpi=150)
     return Path(path)

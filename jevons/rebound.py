@@ -26,10 +26,10 @@ from jevons.elements import (
     Table,
 )
 from jevons.ensemble import Member, Runner
-from jevons.errors import IntegrationError, ScenarioError, nearest
+from jevons.errors import IntegrationError, JevonsError, ScenarioError, nearest
 from jevons.functions import symbol
 from jevons.model import Model
-from jevons.scenario import Change, Scenario, change_values, wrap
+from jevons.scenario import Change, Scenario, change_values, load_scenario, wrap
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def shock(model: Model, kind: str, factor: float, at: float, adjustment_time: fl
         mistake = f"shock {kind!r}, expected one of {', '.join(kinds)}{nearest(kind, kinds)}"
         raise ScenarioError(f"model {model.name!r}", [mistake])
     change = Change(factor=factor, at=at, adjustment_time=adjustment_time)
-    scenario = Scenario(kind, {kinds[kind]: change}, doc=f"{kind} efficiency times {factor:g} at {at:g}")
+    scenario = Scenario(kind, {kinds[kind]: change}, doc=f"{kind} efficiency times {factor} at {at}")
     scenario.check(model)
     return scenario
 
@@ -187,7 +187,7 @@ def _copy(element: Element, copied: Mapping[str, sp.Symbol], translation: Mappin
     return Auxiliary(name, element.unit, equation=translated(element.equation), doc=doc)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rebound:
     """Rebound of one shock over time.
 
@@ -217,9 +217,25 @@ class Rebound:
     counterfactual: str
 
     def at(self, horizon: float) -> tuple[float, float]:
-        """R and cumulative R a time after the shock."""
-        place = int(np.argmin(np.abs(self.times - self.times[0] - horizon)))
+        """R and cumulative R a time after the shock; the horizon must be one of those measured.
+
+        Raises
+        ------
+        JevonsError
+        """
+        horizons = self.times - self.times[0]
+        place = int(np.argmin(np.abs(horizons - horizon)))
+        if abs(horizons[place] - horizon) > 1e-6:
+            raise JevonsError(
+                f"horizon {horizon:g} was not measured, the nearest is {horizons[place]:g} "
+                f"({horizons[0]:g} to {horizons[-1]:g}, {horizons.size} horizons)"
+            )
         return float(self.rebound[place]), float(self.cumulative[place])
+
+    def __repr__(self) -> str:
+        years = [h for h in HORIZONS if np.abs(self.times - self.times[0] - h).min() < 1e-6]
+        cells = ", ".join(f"{self.at(h)[0]:.3f} after {h:g}" for h in years)
+        return f"Rebound of {self.scenario.name!r}: {cells or f'{self.times.size} dates'}; {self.counterfactual}"
 
     @property
     def induced_growth(self) -> Floats:
@@ -327,7 +343,7 @@ class ReboundMeter:
 
 def rebound(
     model: Model,
-    scenario: Scenario,
+    scenario: Scenario | str,
     *,
     at: float | None = None,
     until: float = 10.0,
@@ -335,6 +351,8 @@ def rebound(
     params: Mapping[str, float] | None = None,
 ) -> Rebound:
     """Rebound over time of one scenario at one parameter set.
+
+    A scenario may be given by name (a shipped one) or as the path of a TOML file.
 
     Parameters
     ----------
@@ -345,6 +363,8 @@ def rebound(
     until, every : float
         Length and resolution of the path.
     """
+    if isinstance(scenario, str):
+        scenario = load_scenario(scenario)
     dates: Iterable[float] = [c.at for c in scenario.changes.values() if c.at is not None]
     begin = at if at is not None else min(dates, default=model.start)
     meter = ReboundMeter(model, [scenario], begin, horizons=(until,), every=every)

@@ -193,8 +193,7 @@ def summary(
     no_ai = 1 - base.at["no_ai", "2025"] / base.at["base", "2025"]
     growth = rebounds.induced
     price = growth[(growth["shock"] == "hardware_price") & (growth["horizon_years"] == 5)].iloc[0]
-    failed = int(stored.meta["failed_draws"]) + projection.failed + max(rebounds.failed.values())
-    drawn = int(stored.meta["draws"]) + int(stored.meta["failed_draws"])
+    not_fitted, not_run = int(stored.meta["failed_draws"]), projection.failed + max(rebounds.failed.values())
     lines = [
         "World data-centre electricity, calendar years; ranges are 90 % bands of the fitted model",
         f"  2019       {band('baseline', 2019)}",
@@ -209,7 +208,8 @@ def summary(
         "A tenfold cheaper model (DeepSeek, January 2025, spread over the industry): does it save power?",
         f"  Electricity in 2030 with it: {band('deepseek', 2030)}; without: {band('baseline', 2030)}.",
         f"  Rebound after 1 year {r('deepseek', 1)}, 5 years {r('deepseek', 5)}, 10 years {r('deepseek', 10)}.",
-        "  (0: all of the possible saving is saved, 1: none of it, above 1: it burns more, as Jevons said of coal.)",
+        "  (0: all of the possible saving is saved, 1: none of it, above 1: it burns more, as Jevons said of coal;",
+        "  below 0: more than the possible is saved, because cheaper answers earn less, and less is then trained.)",
         "",
         "The kind of efficiency decides. Rebound after 5 years:",
         f"  cheaper answers (inference ×10)     {r('inference', 5)}",
@@ -223,7 +223,9 @@ def summary(
         "",
         f"Fit {stored.meta['variant']}: {stored.meta['rows']} rows of history, "
         f"{stored.meta['free_parameters']} free parameters, "
-        f"chi-square per degree of freedom {stored.meta['reduced_chi2']:.2f}; {failed} of {drawn} draws failed.",
+        f"of which data hold {stored.meta['effective_parameters']:.0f}; chi-square {stored.meta['chi2_data']:.0f}, "
+        f"{stored.meta['reduced_chi2']:.2f} per degree of freedom.",
+        f"Bands from {projection.draws} draws; {not_fitted} draws failed when fitted, {not_run} when run.",
         "Moved by more than one prior standard deviation:",
         *(f"  {line}" for line in notable_moves(stored.parameters)),
     ]
@@ -239,12 +241,15 @@ def _backfire_lines(profile: pd.DataFrame, backfire: pd.DataFrame) -> list[str]:
         f"Does it burn more after {backfire['horizon_years'].iloc[0]:g} years? It hangs on how use responds to price, "
         "and how fast that satiates,",
         "and history cannot tell: the model meets it as well with an elasticity of 0.5 as with 1.7 "
-        f"(chi-square moves by {spread:.1f}). Chance of R > 1 by prior:",
+        f"(chi-square moves by {spread:.1f}).",
+        "The bands above hold for the fit's prior; here is the chance of R > 1 for three priors of the elasticity in",
+        '2025 (medians 0.60, 0.95, 1.54) and three speeds of satiation. "not in range": R stays below 1 at every',
+        "elasticity computed, and the chance shown is an upper bound, that of an elasticity beyond them.",
         f"  {'gain':10} {'satiation':>9} {'R > 1 above elasticity':>23} " + " ".join(f"{n:>11}" for n in names),
     ]
     for (shock_name, satiation), cell in backfire.groupby(["shock", "satiation"], sort=False):
         crossing = cell["crossing_elasticity"].iloc[0]
-        crossed = bool(cell["crossed"].iloc[0])
+        crossed = not bool(cell["is_upper_bound"].iloc[0])
         edge = f"{crossing:.2f}" if crossed else "not in range"
         chances = [f"{p:.0%}" if crossed else f"<{max(p, 0.01):.0%}" for p in cell["probability"]]
         row = " ".join(f"{c:>11}" for c in chances)

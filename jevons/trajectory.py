@@ -38,8 +38,8 @@ class Status(enum.Enum):
     NON_FINITE_INPUT = "non-finite input", "give every parameter and date a finite number"
     NOT_SOLVED = (
         "initial values not solved",
-        "the fixed point of the initial unknowns did not converge: look at their guesses and at the parameters "
-        "they use",
+        "the values at the start cannot be computed: look at the parameters that they use, and at the guesses of "
+        "initial unknowns",
     )
 
     def __init__(self, text: str, advice: str) -> None:

@@ -447,7 +447,7 @@ def test_configurations_that_are_not_there(tmp_path):
     assert unknown == "no calibration is shipped for it (shipped: world); did you mean 'world'?"
     assert config_mistake(lambda: jv.read_config(tmp_path / "x.toml")) == "cannot be read (No such file or directory)"
     fits = config_mistake(lambda: jv.shipped_fit("world", "mian"))
-    assert fits == "no shipped fit (shipped: world-main, world-no_bias); did you mean 'world-main'?"
+    assert fits == "no shipped fit 'mian' (shipped: main, no_bias); did you mean 'main'?"
 
 
 @pytest.mark.parametrize("text", ["model = ", "model = 'x'", "[variants]\nmain = 3", "\x00"])
@@ -725,7 +725,7 @@ def test_probability_of_backfire_is_that_of_the_prior_beyond_the_crossing():
     assert found.loc[0.0, "probability"] == pytest.approx(norm.sf(math.log(1.5) / 0.5))
     assert math.isnan(found.loc[0.3, "crossing_elasticity"])
     assert found.loc[0.3, "probability"] == pytest.approx(norm.sf(math.log(2.0) / 0.5))
-    assert found["crossed"].tolist() == [True, False]
+    assert found["is_upper_bound"].tolist() == [False, True]
 
 
 def test_notable_moves_name_what_moved_and_what_is_on_a_bound():

@@ -93,7 +93,7 @@ def test_a_diverging_run_is_a_bad_answer(call):
         (("rebound", "m0", "--shock", "algorithm", "--factor", "-2", "--at", "1"), "expected more than 0"),
         (("rebound", "m0", "--shock", "algorithm", "--factor", "2", "--at", "-9"), "impossible"),
         (("rebound", "bass", "--shock", "algorithm", "--factor", "2", "--at", "1"), "declares no roles"),
-        (("project", "--variant", "mian"), "world-main"),
+        (("project", "--variant", "mian"), "did you mean 'main'?"),
         (("fit", "bass", "--out", "x"), "no calibration is shipped"),
         (("fit", "world", "--variant", "nobias", "--out", "x"), "did you mean 'no_bias'?"),
         (("sources",), "Missing argument"),

@@ -385,3 +385,8 @@ def test_all_mistakes_in_one_message(tmp_path):
     head, *bullets = str(raised.value).splitlines()
     assert head == f"history {tmp_path.name!r}: 6 mistakes"
     assert len(bullets) >= 6
+
+
+def test_a_range_upside_down_is_refused(tmp_path):
+    found = mistakes(tmp_path, {"low": "500", "high": "1"})
+    assert any("low 500 and high 1, expected low ≤ high" in m for m in found)

@@ -354,8 +354,10 @@ def test_a_piecewise_without_default_is_never_silent(method):
         ((0, 1), {"on_failure": "ignore"}, "on_failure 'ignore'"),
         ((-1, 1), {}, "window -1 to 1: expected model start 0"),
         ((2, 1), {}, "window 2 to 1"),
-        ((0, 1), {"every": 0}, "positive steps"),
-        ((0, 1), {"dt": -1}, "positive steps"),
+        ((0, 1), {"every": 0}, "every 0, expected more than 0"),
+        ((0, 1), {"dt": -1}, "dt -1, expected more than 0"),
+        ((0, 1e9), {}, "more than 200,000 dates: raise `every`"),
+        (("now", 1), {}, "start 'now', expected a number"),
     ],
 )
 def test_what_cannot_be_run(arguments, options, message):

@@ -60,7 +60,7 @@ MISTAKES = {
     "value is no number": ([parameter("a", True)], "'a': value True, expected a finite number"),
     "no prior": (
         [parameter("a", 1.0, status="assumed")],
-        "'a': status assumed without a prior or plausible range",
+        "'a': status assumed without a prior or plausible range, expected for example prior=Range(low, high)",
     ),
     "prior LogNormal": (
         [parameter("a", 1.0, prior=LogNormal(-1, 1))],
@@ -335,3 +335,11 @@ def test_everything_raised_on_purpose_has_one_root():
 def test_a_number_alone_is_an_initial_value_in_the_stocks_unit():
     model = Model("m", [stock("b", 3, "yr")])
     assert model.run(0, 1)["b"].iloc[0] == 3
+
+
+def test_a_value_that_is_text_and_an_unknown_unit_name_are_named():
+    model = Model("m", [stock("b", v.tau, "yr"), parameter("tau", 1.0, unit="yr")])
+    with pytest.raises(ModelError, match="'tau': value '3', expected a number"):
+        model.with_values({"tau": "3"})
+    with pytest.raises(ModelError, match="did you mean 'tau'"):
+        model.unit("taw")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jevons.models.textbook import m0
+from jevons.models.market import m0
 from small import flow, observation, parameter, stock, v
 
 import jevons as jv

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jevons.models.market import m0
 from jevons.models.textbook import bass
 
+import jevons as jv
 from jevons import Change, Scenario, ScenarioError, load_scenario, rebound, shock
 from jevons.errors import IntegrationError, JevonsError
 from jevons.rebound import (
@@ -408,3 +409,16 @@ def test_horizons_must_rise():
     model = m0(0.5)
     with pytest.raises(JevonsError, match="expected rising dates"):
         ReboundMeter(model, [shock(model, "algorithm", 2.0, 1.0)], 1.0, (5.0, 1.0))
+
+
+def test_a_horizon_that_was_not_measured_is_refused():
+    result = rebound(m0(), shock(m0(), "algorithm", 10.0, 1.0), until=4.0)
+    assert "after 3" in repr(result)
+    with pytest.raises(jv.JevonsError, match=r"horizon 9 was not measured, the nearest is 4 \(0 to 4"):
+        result.at(9)
+
+
+def test_a_scenario_may_be_given_by_name(fitted):
+    by_name = rebound(fitted, "deepseek", until=2.0, every=1.0)
+    given = rebound(fitted, load_scenario("deepseek"), until=2.0, every=1.0)
+    assert np.array_equal(by_name.rebound, given.rebound, equal_nan=True)

@@ -164,10 +164,10 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
     """
     folder = _folder() / "fits" / f"{model}-{variant}"
     if not folder.exists():
-        shipped = shipped_fits()
-        hint = nearest(f"{model}-{variant}", shipped)
-        mistake = f"no shipped fit (shipped: {', '.join(shipped) or 'none'}){hint}"
-        raise CalibrationError(f"fit {model}-{variant}", [mistake])
+        shipped = [f.removeprefix(f"{model}-") for f in shipped_fits() if f.startswith(f"{model}-")]
+        hint = nearest(variant.removeprefix(f"{model}-"), shipped)
+        mistake = f"no shipped fit {variant!r} (shipped: {', '.join(shipped) or 'none'}){hint}"
+        raise CalibrationError(f"model {model!r}", [mistake])
     return load_fit(folder)
 
 

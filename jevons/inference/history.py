@@ -241,6 +241,8 @@ def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Obs
     if fields["statistic"] in NEED_REFERENCE and fields["reference_date"] == fields["date"]:
         mistakes.append(f"{place}: reference_date is the date itself, {fields['date']:g}")
     fields["variants"] = tuple(filter(None, map(str.strip, fields["variants"].split(";"))))
+    if fields["low"] > fields["high"]:
+        mistakes.append(f"{place}: low {fields['low']:g} and high {fields['high']:g}, expected low ≤ high")
     if fields["role"] == "fit":
         if not fields["sigma"] > 0 or fields["sigma_kind"] not in ("log", "absolute"):
             mistakes.append(

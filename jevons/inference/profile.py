@@ -114,8 +114,8 @@ def backfire_table(
             edge = crossing if math.isfinite(crossing) else float(elasticity.max())
             for name, prior in priors.items():
                 beyond = float(norm.sf(math.log(edge / prior.median) / prior.sd_log))
-                rows.append((shock, horizon, float(satiation), crossing, name, beyond, math.isfinite(crossing)))
-    head = ["shock", "horizon_years", "satiation", "crossing_elasticity", "prior", "probability", "crossed"]
+                rows.append((shock, horizon, float(satiation), crossing, name, beyond, not math.isfinite(crossing)))
+    head = ["shock", "horizon_years", "satiation", "crossing_elasticity", "prior", "probability", "is_upper_bound"]
     return pd.DataFrame(rows, columns=head)
 
 

@@ -33,7 +33,7 @@ def write_xmile(
     path: str | Path,
     *,
     dt: float = 1 / 32,
-    end: float = 2035.0,
+    end: float | None = None,
     params: Mapping[str, float] | None = None,
 ) -> Path:
     """Write a model as XMILE 1.0.
@@ -46,7 +46,8 @@ def write_xmile(
     path : str or Path
         Ends in ``.xmile``, ``.stmx`` or ``.xml``; other endings are not read by PySD.
     dt, end : float
-        Step and last date of the run that the file asks for; it begins at ``model.start``.
+        Step and last date of the run that the file asks for; it begins at ``model.start`` and lasts 30 units of time
+        by default.
     params : mapping
         Parameter values other than the model's.
 
@@ -71,6 +72,7 @@ def write_xmile(
     >>> model.to_xmile("world.xmile")  # doctest: +SKIP
     >>> pysd.read_xmile("world.xmile").run()["dc_electricity"]  # doctest: +SKIP
     """
+    end = model.start + 30 if end is None else end
     if not (math.isfinite(dt) and dt > 0 and math.isfinite(end) and end > model.start):
         raise JevonsError(f"dt {dt:g} and end {end:g}: expected a positive step and an end after {model.start:g}")
     root = ET.Element("xmile", {"version": "1.0", "xmlns": NAMESPACE})
