@@ -336,6 +336,19 @@ def _function(name: str, arguments: str, lines: list[str]) -> list[str]:
     return [f"def {name}({arguments}):", *(f"    {line}" for line in lines or ["pass"]), ""]
 
 
+def fraction(e: sp.Mul) -> tuple[list[sp.Expr], list[tuple[sp.Expr, sp.Expr]]]:
+    """Factors of a product above the line, and (base, exponent) of those below it, exponents positive."""
+    above: list[sp.Expr] = []
+    below: list[tuple[sp.Expr, sp.Expr]] = []
+    for factor in e.args:
+        base, exponent = factor.as_base_exp()
+        if exponent.is_Number and exponent < 0 and not isinstance(factor, sp.exp):
+            below.append((base, -exponent))
+        else:
+            above.append(factor)
+    return above, below
+
+
 class _Printer:
     """Prints sympy expressions as Python; numbers at full precision."""
 
@@ -401,16 +414,10 @@ class _Printer:
         raise TypeError(f"function {type(e).__name__} cannot be used in an equation")
 
     def _product(self, e: sp.Mul) -> str:
-        above: list[str] = []
-        below: list[str] = []
-        for factor in e.args:
-            base, exponent = factor.as_base_exp()
-            if exponent.is_Number and exponent < 0 and not isinstance(factor, sp.exp):
-                below.append(self._power(base, -exponent) if exponent != -1 else self.doprint(base))
-            else:
-                above.append(self.doprint(factor))
-        top = "*".join(above) or "1.0"
-        return f"({top})" if not below else f"({top}/({'*'.join(below)}))"
+        above, below = fraction(e)
+        top = "*".join(self.doprint(factor) for factor in above) or "1.0"
+        bottom = "*".join(self._power(base, exponent) for base, exponent in below)
+        return f"({top}/({bottom}))" if below else f"({top})"
 
     def _power(self, base: Any, exponent: Any) -> str:
         if base == sp.E:

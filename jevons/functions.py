@@ -6,6 +6,7 @@ delays, smooths and trends create hidden stocks when a model is built.
 
 from __future__ import annotations
 
+import abc
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -68,8 +69,9 @@ class ModelFunction(sp.Function):  # type: ignore[misc]
 class SmoothFunction(ModelFunction):
     """A smooth function with a closed form."""
 
+    @abc.abstractmethod
     def definition(self) -> sp.Expr:
-        raise NotImplementedError  # pragma: no cover - every subclass defines it
+        """The closed form, in elementary functions."""
 
 
 class SmoothPositive(SmoothFunction):

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from jevons import functions as fn
+from jevons.codegen import fraction
 from jevons.functions import TIME
 
 _NORMAL = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -117,16 +118,10 @@ class XmilePrinter:
         return f"{name}({first}, {self._nested(name, rest)})" if rest else first
 
     def _product(self, e: sp.Mul) -> str:
-        above: list[str] = []
-        below: list[str] = []
-        for factor in e.args:
-            base, exponent = factor.as_base_exp()
-            if exponent.is_Number and exponent < 0 and not isinstance(factor, sp.exp):
-                below.append(self._power(base, -exponent))
-            else:
-                above.append(self.doprint(factor))
-        top = "*".join(above) or "1.0"
-        return f"({top})" if not below else f"({top}/({'*'.join(below)}))"
+        above, below = fraction(e)
+        top = "*".join(self.doprint(factor) for factor in above) or "1.0"
+        bottom = "*".join(self._power(base, exponent) for base, exponent in below)
+        return f"({top}/({bottom}))" if below else f"({top})"
 
     def _power(self, base: Any, exponent: Any) -> str:
         if base == sp.E:
