@@ -191,9 +191,9 @@ def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) ->
     paths = ensemble.paths[name]
     shown = np.isnan(paths).mean(axis=0) < 0.5
     median, low, high = np.nanquantile(paths[:, shown], (0.5, 0.05, 0.95), axis=0)
-    x = ensemble.horizons[shown]
-    right.fill_between(x, low, high, color=ORANGE, alpha=0.2, lw=0, label="90 % band")
-    right.plot(x, median, color=ORANGE, lw=2.2, label="median")
+    years = ensemble.horizons[shown]
+    right.fill_between(years, low, high, color=ORANGE, alpha=0.2, lw=0, label="90 % band")
+    right.plot(years, median, color=ORANGE, lw=2.2, label="median")
     right.set_xlabel("years after the gain")
     right.set_title(f"{name}: rebound over time", fontsize=11)
     right.legend(frameon=False, fontsize=9)
