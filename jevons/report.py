@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jevons import plot
+from jevons.elements import LogNormal
 from jevons.errors import CalibrationError
 from jevons.inference.config import ProjectionConfig, read_config, shipped_fit, shipped_profile
 from jevons.inference.fit import StoredFit, notable_moves
 from jevons.inference.hindcast import break_year, counterfactuals
-from jevons.inference.history import read_history
+from jevons.inference.history import History, read_history
 from jevons.inference.profile import backfire_table
 from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
 from jevons.library import load
@@ -111,7 +112,9 @@ def run_projection(
     files.append(plot.history_and_projection(projection, history, bias, folder / "history_and_projection.png"))
     files.append(plot.rebound(rebounds, folder / "rebound.png", counterfactual(roles_of(model))))
     files.append(plot.fit_residuals(stored, folder / "fit.png"))
-    text = summary(projection, rebounds, stored, variants, switched_off, profile, backfire)
+    text = summary(
+        projection, rebounds, stored, variants, switched_off, profile, backfire, history, plan.elasticity_priors
+    )
     files.append(folder / "summary.txt")
     files[-1].write_text(text + "\n", encoding="utf-8")
     return Report(projection, rebounds, variants, text, tuple(files))
@@ -170,6 +173,8 @@ def summary(
     switched_off: pd.DataFrame,
     profile: pd.DataFrame,
     backfire: pd.DataFrame,
+    history: History,
+    priors: Mapping[str, LogNormal],
 ) -> str:
     """What a reader without mathematics should know, its uncertainty included."""
 
@@ -197,8 +202,8 @@ def summary(
     lines = [
         "World data-centre electricity, calendar years; ranges are 90 % bands of the fitted model",
         f"  2019       {band('baseline', 2019)}",
-        f"  2025       {band('baseline', 2025)}; the IEA says 485",
-        f"  2030       {band('baseline', 2030)}; the IEA says 950, Gartner 1,200, Goldman Sachs 1,350",
+        f"  2025       {band('baseline', 2025)}; {_others(history, 'fit', 2025)}",
+        f"  2030       {band('baseline', 2030)}; {_others(history, 'benchmark', 2030)}",
         f"  2035       {band('baseline', 2035)}; a range this wide is no forecast",
         "",
         "Why flat, and then not: consolidation and better buildings ran out, and AI came on top.",
@@ -219,7 +224,7 @@ def summary(
         "  chips at half the price save nothing by themselves; electricity then changes by "
         f"{price['energy_change_percent']:+.0f} % ({price['p05']:+.0f} to {price['p95']:+.0f}).",
         "",
-        *_backfire_lines(profile, backfire),
+        *_backfire_lines(profile, backfire, priors),
         "",
         f"Fit {stored.meta['variant']}: {stored.meta['rows']} rows of history, "
         f"{stored.meta['free_parameters']} free parameters, "
@@ -232,18 +237,34 @@ def summary(
     return "\n".join(lines)
 
 
-def _backfire_lines(profile: pd.DataFrame, backfire: pd.DataFrame) -> list[str]:
+def _others(history: History, role: str, year: int) -> str:
+    """What the best-known sources say of world electricity in a year: the newest row of each."""
+    rows = [
+        r
+        for r in history.select(role, series="dc_electricity")
+        if r.variable == "dc_electricity" and r.statistic == "annual" and r.date == year
+    ]
+    said = []
+    for name, case in (("IEA", "Base Case"), ("Gartner", ""), ("Goldman Sachs", "")):
+        found = [r for r in rows if r.source.startswith(name) and (role == "fit" or case in r.source)]
+        if found:
+            said.append(f"{name} {max(found, key=lambda r: r.known).value:,.0f}")
+    return ", ".join(said) or "no other figure"
+
+
+def _backfire_lines(profile: pd.DataFrame, backfire: pd.DataFrame, priors: Mapping[str, LogNormal]) -> list[str]:
     """The table of P(R > 1): never one number, because the data choose no cell."""
     inner = profile[profile["usage_price_elasticity"].between(0.5, 1.7) & (profile["satiation"] == 0.05)]
     spread = inner["chi2_data"].max() - inner["chi2_data"].min()
     names = list(dict.fromkeys(backfire["prior"]))
+    medians = ", ".join(f"{priors[n].median:.2f}" for n in names)
     lines = [
         f"Does it burn more after {backfire['horizon_years'].iloc[0]:g} years? It hangs on how use responds to price, "
         "and how fast that satiates,",
         "and history cannot tell: the model meets it as well with an elasticity of 0.5 as with 1.7 "
         f"(chi-square moves by {spread:.1f}).",
         "The bands above hold for the fit's prior; here is the chance of R > 1 for three priors of the elasticity in",
-        '2025 (medians 0.60, 0.95, 1.54) and three speeds of satiation. "not in range": R stays below 1 at every',
+        f'2025 (medians {medians}) and three speeds of satiation. "not in range": R stays below 1 at every',
         "elasticity computed, and the chance shown is an upper bound, that of an elasticity beyond them.",
         f"  {'gain':10} {'satiation':>9} {'R > 1 above elasticity':>23} " + " ".join(f"{n:>11}" for n in names),
     ]

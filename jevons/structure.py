@@ -15,9 +15,7 @@ from jevons.elements import (
     Element,
     Flow,
     InitialUnknown,
-    Parameter,
     Stock,
-    Table,
 )
 from jevons.functions import TIME, symbol
 
@@ -284,6 +282,3 @@ def _expand(
         else:
             result[name] = element
     return result, hidden
-
-
-__all__ = ["AlgebraicLoop", "Parameter", "Structure", "Table", "build", "lower", "references", "switch_times"]

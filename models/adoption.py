@@ -173,7 +173,7 @@ SECTOR = Sector(
             value=3000.0,
             prior=LogNormal(3000.0, 0.4),
             status="fitted",
-            source="assumed: half of the people online (ITU 2024: 5.5 billion)",
+            source="assumed: half of the people online (ITU, Facts and Figures 2024: 5.5 billion)",
             doc="Largest number of users.",
         ),
         Parameter(

@@ -215,7 +215,8 @@ SECTOR = Sector(
             value=5.0,
             prior=LogNormal(5.0, 0.15),
             status="literature",
-            source="depreciation lives of 5 to 6 years in annual reports; economic life 3 to 6",
+            source="annual reports for 2022: servers depreciated over 5 (Amazon, Meta) or 6 years (Alphabet, "
+            "Microsoft); economic life 3 to 6",
             doc="Life of AI hardware.",
         ),
         Parameter(

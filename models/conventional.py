@@ -279,7 +279,7 @@ SECTOR = Sector(
             value=0.9,
             prior=LogNormal(0.9, 0.03),
             status="literature",
-            source="Cisco Global Cloud Index 2018: 94 % of workloads in cloud sites by 2021",
+            source="Cisco Global Cloud Index 2016-2021 (2018), a forecast: 94 % of workloads in cloud sites by 2021",
             doc="Ceiling of the hyperscale share.",
         ),
         Parameter(
@@ -315,7 +315,8 @@ SECTOR = Sector(
             value=4.5,
             status="assumed",
             prior=Range(3.0, 6.0),
-            source="depreciation lives of 3 to 6 years in annual reports of operators",
+            source="annual reports: servers depreciated over 4 years before 2022, over 5 or 6 since (Amazon, Alphabet, "
+            "Meta, Microsoft)",
             doc="Life of conventional servers.",
         ),
         Parameter(
@@ -342,7 +343,7 @@ SECTOR = Sector(
             value=0.18,
             status="assumed",
             prior=Range(0.1, 0.25),
-            source="Koomey 2008: energy and its infrastructure in the cost of a server",
+            source="assumed: energy and its infrastructure in the yearly cost of a server; no source verified",
             doc="Share of energy in the cost of a workload in the reference year.",
         ),
         Parameter(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from small import observation
+from small_calibrations import history as history_of
+from small_calibrations import linear
 
 import jevons as jv
+from jevons import Calibration
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,14 @@ def history():
 def stored():
     """The shipped main fit."""
     return jv.shipped_fit("world")
+
+
+@pytest.fixture(scope="session")
+def linear_fit():
+    """A fit that is linear in its search coordinates."""
+    rows = [
+        observation("p", 1.0, 3.0, sigma=0.2), observation("q", 1.0, 1.0, sigma=0.3),
+        observation("s", 2.0, 4.0, sigma=0.1), observation("w", 2.0, 6.0, sigma=0.4),
+        observation("p", 2.0, 2.5, sigma=0.2),
+    ]  # fmt: skip
+    return jv.fit(Calibration(linear(), history_of(*rows), ["a", "b", "c"]), starts=4, seed=3, progress=False)

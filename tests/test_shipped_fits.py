@@ -149,3 +149,10 @@ def test_history_does_not_tell_the_elasticity_of_use(world, history, stored, ela
     assert result.status > 0
     assert abs(float(data @ data) - stored.meta["chi2_data"]) < 4
     assert before > float(data @ data)
+
+
+def test_shipped_sources_are_those_of_the_model(shipped):
+    stored, calibration = shipped
+    told = {name: (p.status, p.source) for name, p in calibration.model.parameters.items()}
+    rows = stored.parameters.itertuples()
+    assert {row.name: (row.status, row.source) for row in rows} == told

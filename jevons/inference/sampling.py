@@ -38,7 +38,7 @@ def randomised_draws(fit: Fit, n: int, seed: int = 0, progress: bool = True) -> 
     Valid for  exact where the model is linear in u: there the draws are those of the Gauss-Newton covariance.
                Approximate otherwise, but every draw agrees with its perturbed data, while draws of the covariance
                leave the data behind where the model bends within a standard deviation
-    Source     Kitanidis 1995; Oliver, He and Reynolds 1996; Bardsley et al. 2014
+    Source     Oliver 2015, arXiv 1507.08563; Ba, de Wiljes, Oliver and Reich 2021, arXiv 2101.03612
 
     Parameters
     ----------
