@@ -7,61 +7,73 @@ Symbolic stock-and-flow models, their compilation and calibration, and the rebou
 >>> run = world.run(2010, 2035)
 """
 
-from jevons.elements import (
-    Auxiliary,
-    Driver,
-    Flow,
-    InitialUnknown,
-    LogNormal,
-    Normal,
-    Parameter,
-    Range,
-    Roles,
-    Sector,
-    Stock,
-    Table,
-)
-from jevons.errors import (
-    CalibrationError,
-    FitError,
-    HistoryError,
-    IntegrationError,
-    JevonsError,
-    ModelError,
-    ScenarioError,
-    UnitError,
-)
-from jevons.functions import (
-    TIME,
-    Names,
-    delay1,
-    delay3,
-    lookup,
-    pulse,
-    ramp,
-    smooth1,
-    smooth3,
-    smooth_max,
-    smooth_min,
-    smooth_positive,
-    soft_limit,
-    step,
-    symbol,
-    trend,
-)
-from jevons.inference.config import read_config, shipped_fit
-from jevons.inference.fit import Fit, fit, load_fit, save_fit, summarise
-from jevons.inference.hindcast import Backtest, backtest, break_year, counterfactuals
-from jevons.inference.history import History, Observation, read_history
-from jevons.inference.problem import Calibration
-from jevons.inference.profile import Held, profile, refit
-from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
-from jevons.inference.sampling import Draws, randomised_draws
-from jevons.library import list_models, load
-from jevons.model import Model
-from jevons.rebound import Rebound, ReboundMeter, rebound, shock
-from jevons.scenario import Change, Scenario, load_scenario, read_scenario
-from jevons.trajectory import RunStatus, Status, Trajectory
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jevons.elements import (
+        Auxiliary,
+        Driver,
+        Flow,
+        InitialUnknown,
+        LogNormal,
+        Normal,
+        Parameter,
+        Range,
+        Roles,
+        Sector,
+        Stock,
+        Table,
+    )
+    from jevons.ensemble.design import Design
+    from jevons.ensemble.result import EnsembleResult, read_ensemble
+    from jevons.ensemble.run import Ensemble
+    from jevons.ensemble.sensitivity import morris, sobol_indices
+    from jevons.errors import (
+        CalibrationError,
+        EnsembleError,
+        FitError,
+        HistoryError,
+        IntegrationError,
+        JevonsError,
+        ModelError,
+        ScenarioError,
+        UnitError,
+    )
+    from jevons.functions import (
+        TIME,
+        Names,
+        delay1,
+        delay3,
+        lookup,
+        pulse,
+        ramp,
+        smooth1,
+        smooth3,
+        smooth_max,
+        smooth_min,
+        smooth_positive,
+        soft_limit,
+        step,
+        symbol,
+        trend,
+    )
+    from jevons.inference.config import read_config, shipped_fit
+    from jevons.inference.fit import Fit, fit, load_fit, save_fit, summarise
+    from jevons.inference.hindcast import Backtest, backtest, break_year, counterfactuals
+    from jevons.inference.history import History, Observation, read_history
+    from jevons.inference.problem import Calibration
+    from jevons.inference.profile import Held, profile, refit
+    from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
+    from jevons.inference.sampling import Draws, randomised_draws
+    from jevons.library import list_models, load
+    from jevons.model import Model
+    from jevons.rebound_meter import Rebound, ReboundMeter, rebound, shock
+    from jevons.scenario import Change, Scenario, load_scenario, read_scenario
+    from jevons.simulation import Member, Members, Simulation
+    from jevons.trajectory import RunStatus, Status, Trajectory
 
 __all__ = [
     "TIME",
@@ -70,8 +82,12 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "Change",
+    "Design",
     "Draws",
     "Driver",
+    "Ensemble",
+    "EnsembleError",
+    "EnsembleResult",
     "Fit",
     "FitError",
     "Flow",
@@ -82,6 +98,8 @@ __all__ = [
     "IntegrationError",
     "JevonsError",
     "LogNormal",
+    "Member",
+    "Members",
     "Model",
     "ModelError",
     "Names",
@@ -98,6 +116,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "Sector",
+    "Simulation",
     "Status",
     "Stock",
     "Table",
@@ -114,6 +133,7 @@ __all__ = [
     "load_fit",
     "load_scenario",
     "lookup",
+    "morris",
     "profile",
     "project",
     "project_rebound",
@@ -121,6 +141,7 @@ __all__ = [
     "ramp",
     "randomised_draws",
     "read_config",
+    "read_ensemble",
     "read_history",
     "read_scenario",
     "rebound",
@@ -133,9 +154,55 @@ __all__ = [
     "smooth_max",
     "smooth_min",
     "smooth_positive",
+    "sobol_indices",
     "soft_limit",
     "step",
     "summarise",
     "symbol",
     "trend",
 ]
+
+_PLACES = {
+    "elements": ("Auxiliary Driver Flow InitialUnknown LogNormal Normal Parameter Range Roles Sector Stock Table"),
+    "ensemble.design": "Design",
+    "ensemble.result": "EnsembleResult read_ensemble",
+    "ensemble.run": "Ensemble",
+    "ensemble.sensitivity": "morris sobol_indices",
+    "errors": (
+        "CalibrationError EnsembleError FitError HistoryError IntegrationError JevonsError ModelError "
+        "ScenarioError UnitError"
+    ),
+    "functions": (
+        "TIME Names delay1 delay3 lookup pulse ramp smooth1 "
+        "smooth3 smooth_max smooth_min smooth_positive soft_limit step symbol trend"
+    ),
+    "inference.config": "read_config shipped_fit",
+    "inference.fit": "Fit fit load_fit save_fit summarise",
+    "inference.hindcast": "Backtest backtest break_year counterfactuals",
+    "inference.history": "History Observation read_history",
+    "inference.problem": "Calibration",
+    "inference.profile": "Held profile refit",
+    "inference.projection": "Projection ReboundEnsemble project project_rebound",
+    "inference.sampling": "Draws randomised_draws",
+    "library": "list_models load",
+    "model": "Model",
+    "rebound_meter": "Rebound ReboundMeter rebound shock",
+    "scenario": "Change Scenario load_scenario read_scenario",
+    "simulation": "Member Members Simulation",
+    "trajectory": "RunStatus Status Trajectory",
+}
+"""Where each public name lives: `import jevons` loads nothing, a name loads what it needs when it is first used."""
+
+_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'jevons' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"jevons.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,13 +9,13 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
+from jevons.cli_ensembles import ensemble, sensitivity
+from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, load_model, numbers
 from jevons.errors import FitError, IntegrationError, JevonsError
-
-BAD_ANSWER, MALFORMED = 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -62,23 +62,8 @@ def _report(error: Exception, debug: bool) -> None:
     click.echo(f"jevons: {error}", err=True)
 
 
-def _load(name: str, fit: str | None = "main") -> Any:
-    from jevons.library import load
-
-    return load(name, fit)
-
-
-fit_option = click.option(
-    "--fit",
-    "fit_name",
-    default="main",
-    show_default=True,
-    help="Variant of the shipped fit; 'none' for prior medians.",
-)
-
-
-def _fit(name: str) -> str | None:
-    return None if name == "none" else name
+cli.add_command(ensemble)
+cli.add_command(sensitivity)
 
 
 @cli.command("list")
@@ -116,7 +101,7 @@ def show(model: str, diagram: bool, loops: bool, fit_name: str) -> None:
 
     Example: jevons show world --loops
     """
-    loaded = _load(model, _fit(fit_name))
+    loaded = load_model(model, fit_name)
     if diagram:
         click.echo(loaded.diagram())
     elif loops:
@@ -152,22 +137,29 @@ def run(
 
     Example: jevons run world --from 2010 --to 2035 --set satiation=0.1 --scenario deepseek --csv run.csv
     """
-    loaded = _load(model, _fit(fit_name))
-    values = _settings(settings)
-    loaded.require(values, loaded.parameters, "parameter")
-    loaded = loaded.with_values(values)
-    if scenario is not None:
+    from jevons.integrate import run as integrate
+    from jevons.integrate import runnable
+    from jevons.library import load_runnable
+
+    values = dict(numbers("--set", settings, "satiation=0.1"))
+    if scenario is None:
+        loaded = load_runnable(model, fit_variant(fit_name))
+        loaded.require(values, loaded.parameters, "parameter")
+    else:
         from jevons.scenario import load_scenario
 
-        loaded = load_scenario(scenario).apply(loaded)
-    trajectory = loaded.run(start, end, method=method, every=every)
-    shown = list(variables) or ([loaded.roles.energy] if loaded.roles else list(loaded.stocks[:5]))
+        symbolic = load_model(model, fit_name)
+        symbolic.require(values, symbolic.parameters, "parameter")
+        loaded = runnable(load_scenario(scenario).apply(symbolic.with_values(values)))
+        values = {}
+    trajectory = integrate(loaded, start, end, params=values, method=method, every=every)
+    shown = list(variables) or ([loaded.energy] if loaded.energy else list(loaded.stocks[:5]))
     frame = trajectory.to_frame(units=False)
     loaded.require(shown, trajectory.names, "variable")
     whole = frame.loc[[t for t in frame.index if abs(t - round(t)) < 1e-9], shown]
     table = whole.rename(columns={n: f"{n} [{trajectory.units[n]}]" for n in shown})
-    if loaded.roles and loaded.roles.energy in shown and 0 < every <= 0.5:
-        energy = loaded.roles.energy
+    energy = loaded.energy
+    if energy in shown and 0 < every <= 0.5:
         means = [trajectory.annual_mean(energy, t) if t + 1 <= trajectory.times[-1] else None for t in table.index]
         table[f"mean of the {loaded.time_unit} from then on"] = means
     click.echo(
@@ -180,19 +172,6 @@ def run(
     if path:
         trajectory.to_csv(path)
         click.echo(f"wrote {path}")
-
-
-def _settings(settings: tuple[str, ...]) -> dict[str, float]:
-    values = {}
-    for text in settings:
-        name, equals, number = text.partition("=")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.BadParameter(f"found {text!r}, expected NAME=NUMBER such as satiation=0.1", param_hint="--set")
-    return values
 
 
 @cli.command()
@@ -217,7 +196,7 @@ def fit(
     from jevons.inference.sampling import randomised_draws
 
     config = read_config(model)
-    problem = config.calibration(_load(model, None), read_history(model), variant, until)
+    problem = config.calibration(load_model(model, "none"), read_history(model), variant, until)
     used_seed = config.seed if seed is None else seed
     result = run_fit(problem, starts=starts or config.starts, seed=used_seed, spread=config.spread)
     click.echo(str(result))
@@ -274,11 +253,11 @@ def rebound(
     """
     import math
 
-    from jevons.rebound import rebound as measure
-    from jevons.rebound import shock
+    from jevons.rebound_meter import rebound as measure
+    from jevons.rebound_meter import shock
     from jevons.scenario import load_scenario
 
-    loaded = _load(model, _fit(fit_name))
+    loaded = load_model(model, fit_name)
     if scenario is not None:
         if kind is not None:
             raise click.UsageError("give --shock or --scenario, not both")
@@ -333,7 +312,7 @@ def check(model: str, fit_name: str) -> None:
     """
     import numpy as np
 
-    loaded = _load(model, _fit(fit_name))
+    loaded = load_model(model, fit_name)
     click.echo(f"{model}: {len(loaded.elements)} elements; names, units, sources and roles are consistent")
     end = loaded.start + 30
     reference = loaded.run(None, end, every=1.0)
@@ -363,7 +342,7 @@ def sources(model: str, path: str | None, fit_name: str) -> None:
 
     Example: jevons sources world --csv sources.csv
     """
-    table = _load(model, _fit(fit_name)).sources()
+    table = load_model(model, fit_name).sources()
     if path:
         table.to_csv(path, index=False)
         click.echo(f"wrote {path}")

@@ -6,114 +6,19 @@ Elements become ``x[i]``, ``p[i]``, ``v12``: no text of a model ever reaches the
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import sympy as sp
 
 from jevons import functions as fn
-from jevons.elements import InitialUnknown, Parameter, Table
+from jevons.derivatives import Statement, Tangents, derivative
+from jevons.elements import Driver, InitialUnknown, Parameter, Table
 from jevons.errors import ModelError
 from jevons.functions import TIME
 from jevons.model import Model
+from jevons.printer import SMALL_POWERS, Printer
 from jevons.structure import Structure, switch_times
-
-
-@dataclass(frozen=True)
-class System:
-    """A model as numbers in, derivatives out. Plain text and arrays, so it pickles.
-
-    Attributes
-    ----------
-    stocks, variables, parameters, unknowns : tuple of str
-        Names by position; hidden stocks included. `variables` are auxiliaries and flows.
-    log : tuple of bool
-        Which stocks are integrated as logarithms.
-    defaults : tuple of float
-        Parameter values of the model.
-    guesses : tuple of float
-        Where the fixed point of the initial unknowns starts.
-    tables : tuple of float
-        Points of all tables, one after the other.
-    knots : tuple of float
-        Dates at which drivers bend.
-    n_switches : int
-    start : float
-    source : str
-        Functions rhs, observe, jacobian, switches, unknowns and initial.
-    """
-
-    stocks: tuple[str, ...]
-    variables: tuple[str, ...]
-    parameters: tuple[str, ...]
-    unknowns: tuple[str, ...]
-    log: tuple[bool, ...]
-    defaults: tuple[float, ...]
-    guesses: tuple[float, ...]
-    tables: tuple[float, ...]
-    knots: tuple[float, ...]
-    n_switches: int
-    start: float
-    source: str
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names in the order `observe` writes them."""
-        return self.stocks + self.variables
-
-
-def interpolate(table: Any, first: int, n: int, extrapolate: int, x: float) -> float:
-    """Linear interpolation in points stored as n arguments followed by n values."""
-    if not extrapolate:
-        if x <= table[first]:
-            return float(table[first + n])
-        if x >= table[first + n - 1]:
-            return float(table[first + 2 * n - 1])
-    k = _interval(table, first, n, x)
-    x0, x1 = table[first + k], table[first + k + 1]
-    y0, y1 = table[first + n + k], table[first + n + k + 1]
-    return float(y0 + (y1 - y0) * ((x - x0) / (x1 - x0)))
-
-
-def interpolate_slope(table: Any, first: int, n: int, extrapolate: int, x: float) -> float:
-    """Slope of `interpolate`; at a knot that of the interval to the right."""
-    if not extrapolate and (x < table[first] or x >= table[first + n - 1]):
-        return 0.0
-    k = _interval(table, first, n, x)
-    return float((table[first + n + k + 1] - table[first + n + k]) / (table[first + k + 1] - table[first + k]))
-
-
-def _interval(table: Any, first: int, n: int, x: float) -> int:
-    low, high = 0, n - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if x >= table[first + middle]:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-PYTHON_NAMES: dict[str, Any] = {
-    "exp": math.exp,
-    "log": math.log,
-    "sqrt": math.sqrt,
-    "pow": math.pow,
-    "tanh": math.tanh,
-    "sinh": math.sinh,
-    "cosh": math.cosh,
-    "sin": math.sin,
-    "cos": math.cos,
-    "tan": math.tan,
-    "floor": math.floor,
-    "abs": abs,
-    "max": max,
-    "min": min,
-    "interpolate": interpolate,
-    "interpolate_slope": interpolate_slope,
-}
+from jevons.system import System
 
 
 def generate(model: Model) -> System:
@@ -131,6 +36,7 @@ def generate(model: Model) -> System:
         raise ModelError(f"model {model.name!r}", mistakes)
     parameters: list[Parameter] = structure.of(Parameter)
     unknowns: list[InitialUnknown] = structure.of(InitialUnknown)
+    source = writer.source()
     return System(
         stocks=tuple(s.name for s in structure.stocks),
         variables=structure.order,
@@ -140,18 +46,22 @@ def generate(model: Model) -> System:
         defaults=tuple(float(p.value) for p in parameters),
         guesses=tuple(float(u.guess) for u in unknowns),
         tables=tuple(writer.table_values),
-        knots=tuple(sorted({x for t in structure.of(Table) if _is_driver(t) for x, _ in t.points})),
+        knots=tuple(sorted({float(x) for t in structure.of(Driver) for x, _ in t.points})),
         n_switches=len(writer.switches),
+        n_constants=len(writer.constants),
         start=model.start,
-        source=writer.source(),
+        source=source,
     )
 
 
-def _is_driver(table: Table) -> bool:
-    return type(table).__name__ == "Driver"
+def generate_tangents(model: Model) -> str:
+    """Source of the directional derivatives of a model's generated functions.
 
-
-Statement = tuple[sp.Symbol, sp.Expr]
+    Functions constants_tangent, rhs_tangent, observe_tangent, switches_tangent, unknowns_tangent and
+    initial_tangent: the arguments and results of their namesakes, and of each the derivative along one direction
+    (``xd`` beside ``x``, ``pd`` beside ``p``, ``td`` beside ``t``).
+    """
+    return _Writer(model.structure).tangents()
 
 
 class _Writer:
@@ -167,6 +77,8 @@ class _Writer:
         self.switches = self._switches()
         self.names: dict[sp.Symbol, str] = {TIME: "t"}
         self._name_switches()
+        self._parameters = frozenset(p.symbol for p in structure.of(Parameter))
+        self.constants: dict[sp.Expr, sp.Symbol] = {}
         self.table_values: list[float] = []
         self.table_places: dict[str, tuple[int, int, int]] = {}
         for table in structure.of(Table):
@@ -183,7 +95,7 @@ class _Writer:
             self.names[stock.symbol] = f"x{i}"
         for i, name in enumerate(structure.order):
             self.names[structure.elements[name].symbol] = f"v{i}"
-        self.printer = _Printer(self.names, self.table_places)
+        self.printer = Printer(self.names, self.table_places)
 
     def mistakes(self) -> list[str]:
         """What cannot be printed."""
@@ -211,25 +123,19 @@ class _Writer:
             expressions.update({name: e.xreplace(symbols) for name, e in expressions.items()})
 
     def source(self) -> str:
-        structure = self.structure
-        symbols = structure.elements
-        equations = [(symbols[n].symbol, self.equations[n]) for n in structure.order]
-        derivatives = []
-        for i, stock in enumerate(self.stocks):
-            net = structure.net_flow(stock.name)
-            rate = net / stock.symbol if stock.log else net
-            derivatives.append((sp.Symbol(f"derivative_{i}"), rate))
-        statements = self._common_subexpressions(equations)
+        n = len(self.stocks)
+        statements, derivatives = self._dynamics()
         states = [f"x{i} = {f'exp(x[{i}])' if s.log else f'x[{i}]'}" for i, s in enumerate(self.stocks)]
         needed = self._needed(statements, derivatives)
         rhs = states + self._lines(needed)
         rhs += [f"dx[{i}] = {self.printer.doprint(e)}" for i, (_, e) in enumerate(derivatives)]
         observe = states + self._lines(statements)
-        n = len(self.stocks)
         observe += [f"out[{i}] = x{i}" for i in range(n)]
-        observe += [f"out[{n + i}] = v{i}" for i in range(len(equations))]
+        observe += [f"out[{n + i}] = v{i}" for i in range(len(self.structure.order))]
+        constants = self._lines((symbol, e) for e, symbol in self.constants.items())
         return "\n".join(
             [
+                *_function("constants", "p, tab", constants),
                 *_function("rhs", "t, x, p, s, tab, dx", rhs),
                 *_function("observe", "t, x, p, s, tab, out", observe),
                 *_function("jacobian", "t, x, p, s, tab, jac", states + self._jacobian(needed, derivatives)),
@@ -238,6 +144,110 @@ class _Writer:
                 *_function("initial", "t, p, s, tab, u, out", self._initial_lines()),
             ]
         )
+
+    def tangents(self) -> str:
+        """Source of the directional derivatives."""
+        elements, n = self.structure.elements, len(self.stocks)
+        statements, derivatives = self._dynamics()
+        dates = {symbol: self.names[symbol] for symbol in self.names if self.names[symbol].startswith("s[")}
+
+        def tangents(*moving: str) -> Tangents:
+            directions = {s: f"{text[0]}d{text[1:]}" for s, text in self.names.items() if text[0] in moving}
+            directions = {s: d for s, d in directions.items() if s not in dates and ("[" in d or s == TIME)}
+            return Tangents(dict(self.names), self.printer_of, directions)
+
+        constants = tangents("p")
+        constants.statements((symbol, e) for e, symbol in self.constants.items())
+        rhs, observe = tangents("p", "t"), tangents("p", "t")
+        for function in (rhs, observe):
+            for i, stock in enumerate(self.stocks):
+                function.state(stock.symbol, i, stock.log)
+        rhs.statements(self._needed(statements, derivatives))
+        rhs.targets([(f"dx[{i}]", f"dxd[{i}]", e) for i, (_, e) in enumerate(derivatives)])
+        observe.statements(statements)
+        symbols = [s.symbol for s in self.stocks] + [elements[name].symbol for name in self.structure.order]
+        observe.targets([(f"out[{i}]", f"outd[{i}]", symbol) for i, symbol in enumerate(symbols)])
+        switches = tangents("p")
+        switches.targets([(f"out[{i}]", f"outd[{i}]", date) for i, date in enumerate(self.switches)])
+        unknowns, initial = tangents("p", "u"), tangents("p", "u")
+        fixed_points = [self.fixed_points[u.name] for u in self.structure.of(InitialUnknown)]
+        unknowns.statements((elements[name].symbol, self.starts[name]) for name in self.structure.unknown_order)
+        unknowns.targets([(f"out[{i}]", f"outd[{i}]", e) for i, e in enumerate(fixed_points)])
+        initial.statements((elements[name].symbol, self.starts[name]) for name in self.structure.initial_order)
+        initial.targets([(f"out[{i}]", f"outd[{i}]", symbols[i]) for i in range(n)])
+        return "\n".join(
+            [
+                *_function("constants_tangent", "p, tab, pd", constants.lines()),
+                *_function("rhs_tangent", "t, x, p, s, tab, dx, td, xd, pd, dxd", rhs.lines()),
+                *_function("observe_tangent", "t, x, p, s, tab, out, td, xd, pd, outd", observe.lines()),
+                *_function("switches_tangent", "p, out, pd, outd", switches.lines()),
+                *_function("unknowns_tangent", "t, p, s, tab, u, out, pd, ud, outd", unknowns.lines()),
+                *_function("initial_tangent", "t, p, s, tab, u, out, pd, ud, outd", initial.lines()),
+            ]
+        )
+
+    def printer_of(self, names: dict[sp.Symbol, str]) -> Printer:
+        """A printer with names of its own."""
+        return Printer(names, self.table_places)
+
+    def _dynamics(self) -> tuple[list[Statement], list[Statement]]:
+        """Statements of auxiliaries and flows with what they share, and derivatives of the integrated states."""
+        elements = self.structure.elements
+        equations = [(elements[n].symbol, self._hoisted(self.equations[n])) for n in self.structure.order]
+        for i, symbol in enumerate(self.constants.values()):
+            self.names[symbol] = f"p[{len(self._parameters) + i}]"
+        derivatives = []
+        for i, stock in enumerate(self.stocks):
+            net = self.structure.net_flow(stock.name)
+            derivatives.append((sp.Symbol(f"derivative_{i}"), net / stock.symbol if stock.log else net))
+        return self._named_bases(self._common_subexpressions(equations)), derivatives
+
+    def _hoisted(self, e: sp.Expr) -> sp.Expr:
+        """The expression with its parts that depend on parameters alone replaced by constants of a run."""
+        if not e.args or isinstance(e, sp.Piecewise):  # a Piecewise is evaluated lazily and may guard its parts
+            return e
+        if e.free_symbols and e.free_symbols <= self._parameters:
+            return e if e.has(sp.Piecewise) else self._constant(e)
+        if isinstance(e, (sp.Add, sp.Mul)):
+            fixed = [a for a in e.args if a.free_symbols <= self._parameters and not a.has(sp.Piecewise)]
+            if len(fixed) > 1 and any(a.free_symbols for a in fixed):
+                rest = [self._hoisted(a) for a in e.args if a not in fixed]
+                return e.func(self._constant(e.func(*fixed)), *rest)
+        if isinstance(e, fn.Lookup):
+            return fn.Lookup(e.args[0], self._hoisted(e.args[1]))
+        return e.func(*(self._hoisted(a) for a in e.args))
+
+    def _constant(self, e: sp.Expr) -> sp.Expr:
+        sign, positive = e.as_coeff_Mul() if e.could_extract_minus_sign() else (sp.S.One, e)
+        if sign == -1:
+            return -self._constant(positive)
+        if not e.args:
+            return e
+        if e not in self.constants:
+            self.constants[e] = sp.Dummy(f"constant_{len(self.constants)}", real=True, positive=e.is_positive)
+        return self.constants[e]
+
+    def _named_bases(self, statements: Iterable[Statement]) -> list[Statement]:
+        """Statements in which small powers have symbols as bases, so that they can be printed as products."""
+        result: list[Statement] = []
+        bases: dict[sp.Expr, sp.Symbol] = {}
+
+        def named(e: sp.Expr) -> sp.Expr:
+            if not e.args or isinstance(e, sp.Piecewise):
+                return e
+            e = e.func(*(named(a) for a in e.args)) if not isinstance(e, fn.Lookup) else e
+            if not isinstance(e, sp.Pow) or abs(e.exp) not in SMALL_POWERS or not e.base.args:
+                return e
+            if e.base not in bases:
+                bases[e.base] = sp.Dummy(real=True)
+                self.names[bases[e.base]] = f"b{len(bases) - 1}"
+                result.append((bases[e.base], e.base))
+            return sp.Pow(bases[e.base], e.exp)
+
+        for symbol, e in statements:
+            e = named(e)
+            result.append((symbol, e))
+        return result
 
     def _lines(self, statements: Iterable[Statement]) -> list[str]:
         return [f"{self.names[s]} = {self.printer.doprint(e)}" for s, e in statements]
@@ -306,7 +316,7 @@ class _Writer:
             sums: dict[int, list[str]] = {}
             moving = [a for a in e.free_symbols if directions.get(a)]
             for argument in sorted(moving, key=self.names.__getitem__):
-                partial = _derivative(e, argument)
+                partial = derivative(e, argument)
                 if partial == 0:
                     continue
                 lines.append(f"q{counter} = {self.printer.doprint(partial)}")
@@ -325,117 +335,5 @@ class _Writer:
         return lines
 
 
-def _derivative(e: sp.Expr, argument: sp.Symbol) -> sp.Expr:
-    """Derivative of an expression, with floor and sign constant between their jumps."""
-    held = {node: sp.Dummy(real=True) for node in e.atoms(sp.floor, sp.sign)}
-    partial = sp.diff(e.xreplace(held), argument)
-    return partial.xreplace({dummy: node for node, dummy in held.items()})
-
-
 def _function(name: str, arguments: str, lines: list[str]) -> list[str]:
     return [f"def {name}({arguments}):", *(f"    {line}" for line in lines or ["pass"]), ""]
-
-
-def fraction(e: sp.Mul) -> tuple[list[sp.Expr], list[tuple[sp.Expr, sp.Expr]]]:
-    """Factors of a product above the line, and (base, exponent) of those below it, exponents positive."""
-    above: list[sp.Expr] = []
-    below: list[tuple[sp.Expr, sp.Expr]] = []
-    for factor in e.args:
-        base, exponent = factor.as_base_exp()
-        if exponent.is_Number and exponent < 0 and not isinstance(factor, sp.exp):
-            below.append((base, -exponent))
-        else:
-            above.append(factor)
-    return above, below
-
-
-class _Printer:
-    """Prints sympy expressions as Python; numbers at full precision."""
-
-    functions: Mapping[Any, str] = {
-        sp.exp: "exp",
-        sp.log: "log",
-        sp.tanh: "tanh",
-        sp.sinh: "sinh",
-        sp.cosh: "cosh",
-        sp.sin: "sin",
-        sp.cos: "cos",
-        sp.tan: "tan",
-        sp.floor: "floor",
-        sp.Abs: "abs",
-        sp.Max: "max",
-        sp.Min: "min",
-    }
-
-    def __init__(
-        self,
-        names: Mapping[sp.Symbol, str],
-        tables: Mapping[str, tuple[int, int, int]],
-    ) -> None:
-        self.names = names
-        self.tables = tables
-
-    def doprint(self, e: Any) -> str:
-        if isinstance(e, sp.Symbol):
-            return self.names[e]
-        if (e.is_number and not e.args) or isinstance(e, sp.Rational):
-            return repr(float(e))
-        if isinstance(e, sp.Add):
-            return "(" + " + ".join(self.doprint(a) for a in e.args) + ")"
-        if isinstance(e, sp.Mul):
-            return self._product(e)
-        if isinstance(e, sp.Pow):
-            return self._power(e.base, e.exp)
-        if isinstance(e, sp.Piecewise):
-            return self._piecewise(e)
-        if isinstance(e, (sp.And, sp.Or)):
-            word = " and " if isinstance(e, sp.And) else " or "
-            return "(" + word.join(self.doprint(a) for a in e.args) + ")"
-        if isinstance(e, sp.Not):
-            return f"(not {self.doprint(e.args[0])})"
-        if isinstance(e, sp.core.relational.Relational):
-            left, right = (self.doprint(a) for a in e.args)
-            return f"({left} {e.rel_op} {right})"
-        if isinstance(e, sp.logic.boolalg.BooleanAtom):
-            return str(bool(e))
-        if isinstance(e, (fn.Lookup, fn.LookupSlope)):
-            name = "interpolate" if isinstance(e, fn.Lookup) else "interpolate_slope"
-            first, n, extrapolate = self.tables[e.args[0].name]
-            return f"{name}(tab, {first}, {n}, {extrapolate}, {self.doprint(e.args[1])})"
-        if isinstance(e, sp.sign):
-            text = self.doprint(e.args[0])
-            return f"(-1.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else {text})"
-        if isinstance(e, sp.Heaviside):  # in derivatives of Max and Min
-            text = self.doprint(e.args[0])
-            return f"(0.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else 0.5)"
-        for kind, name in self.functions.items():
-            if isinstance(e, kind):
-                return f"{name}({', '.join(self.doprint(a) for a in e.args)})"
-        raise TypeError(f"function {type(e).__name__} cannot be used in an equation")
-
-    def _product(self, e: sp.Mul) -> str:
-        above, below = fraction(e)
-        top = "*".join(self.doprint(factor) for factor in above) or "1.0"
-        bottom = "*".join(self._power(base, exponent) for base, exponent in below)
-        return f"({top}/({bottom}))" if below else f"({top})"
-
-    def _power(self, base: Any, exponent: Any) -> str:
-        if base == sp.E:
-            return f"exp({self.doprint(exponent)})"
-        if exponent.is_Number and exponent < 0:
-            return f"(1.0/{self._power(base, -exponent)})"
-        text = self.doprint(base)
-        if exponent == 1:
-            return text
-        if exponent == sp.Rational(1, 2):
-            return f"sqrt({text})"
-        if exponent == 2 and isinstance(base, sp.Symbol):
-            return f"({text}*{text})"
-        return f"pow({text}, {self.doprint(exponent)})"
-
-    def _piecewise(self, e: sp.Piecewise) -> str:
-        text = "float('nan')" if e.args[-1].cond != sp.true else self.doprint(e.args[-1].expr)
-        pairs = e.args if e.args[-1].cond != sp.true else e.args[:-1]
-        for value, condition in reversed(pairs):
-            text = f"({self.doprint(value)} if {self.doprint(condition)} else {text})"
-        return text

@@ -9,7 +9,8 @@
     ├── HistoryError        observations that cannot be read as they stand
     ├── CalibrationError    a calibration that contradicts itself
     │   └── FitError        a fit none of whose starts converged
-    └── ScenarioError       a scenario that names or asks for what the model lacks
+    ├── ScenarioError       a scenario that names or asks for what the model lacks
+    └── EnsembleError       an ensemble that cannot run, or go on, as it is asked to
 """
 
 from __future__ import annotations
@@ -59,6 +60,10 @@ class FitError(CalibrationError):
 
 class ScenarioError(_ListedError):
     """A scenario that names or asks for what the model does not have."""
+
+
+class EnsembleError(_ListedError):
+    """An ensemble that cannot run, or go on from what is stored, as it is asked to."""
 
 
 class IntegrationError(JevonsError):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jevons import kernels
-from jevons.codegen import System, generate
 from jevons.errors import IntegrationError, JevonsError, nearest
-from jevons.model import Model
+from jevons.system import RunnableModel, System
 from jevons.trajectory import RunStatus, Status, Trajectory
+
+if TYPE_CHECKING:
+    from jevons.model import Model
 
 Floats = NDArray[np.float64]
 ADAPTIVE = ("LSODA", "Radau", "BDF", "DOP853", "RK45", "RK23")
@@ -25,18 +27,30 @@ _SAME_DATE = 1e-9
 _STUCK_CALLS = 2_000  # right-hand sides at one date, up to
 _STUCK_ULPS = 8  # units in the last place
 
-_systems: weakref.WeakKeyDictionary[Model, System] = weakref.WeakKeyDictionary()
+_runnable: weakref.WeakKeyDictionary[Model, RunnableModel] = weakref.WeakKeyDictionary()
+
+
+def runnable(model: Model) -> RunnableModel:
+    """What a run needs of a model (kept while the model lives)."""
+    if model not in _runnable:
+        from jevons.codegen import generate
+
+        system = generate(model)
+        computed = {n for n in system.outputs if n not in model.structure.hidden}
+        names = tuple(n for n in model.elements if n in computed)
+        energy = model.roles.energy if model.roles else None
+        units = {n: model.unit(n) for n in names}
+        _runnable[model] = RunnableModel(model.name, model.start, model.time_unit, system, names, units, energy)
+    return _runnable[model]
 
 
 def compile_model(model: Model) -> System:
     """The generated system of a model (kept while the model lives)."""
-    if model not in _systems:
-        _systems[model] = generate(model)
-    return _systems[model]
+    return runnable(model).system
 
 
 def run(
-    model: Model,
+    model: Model | RunnableModel,
     start: float | None = None,
     end: float | None = None,
     *,
@@ -85,8 +99,9 @@ def run(
         raise JevonsError(f"method {method!r}, expected one of {', '.join(known)}{nearest(method, known)}")
     if on_failure not in ("raise", "return"):
         raise JevonsError(f"on_failure {on_failure!r}, expected 'raise' or 'return'")
+    model = model if isinstance(model, RunnableModel) else runnable(model)
+    system = model.system
     start = model.start if start is None else start
-    system = compile_model(model)
     p = parameter_vector(model, system, params)
     for name, value in {"start": start, "end": end, "every": every, "dt": dt}.items():
         if not isinstance(value, (int, float)):
@@ -113,11 +128,11 @@ def run(
     return _outcome(model, system, report, states, p, status, on_failure)
 
 
-def parameter_vector(model: Model, system: System, params: Mapping[str, float] | None) -> Floats:
+def parameter_vector(model: Model | RunnableModel, system: System, params: Mapping[str, float] | None) -> Floats:
     """Parameter values by position, with overrides."""
     p = np.array(system.defaults)
     if params:
-        model.require(params, model.parameters, "parameter")
+        model.require(params, system.parameters, "parameter")
         places = {name: i for i, name in enumerate(system.parameters)}
         for name, value in params.items():
             p[places[name]] = float(value)
@@ -138,7 +153,7 @@ def break_points(system: System, p: Floats, end: float) -> Floats:
 
 
 def _outcome(
-    model: Model,
+    model: RunnableModel,
     system: System,
     times: Floats,
     states: Floats,
@@ -148,8 +163,9 @@ def _outcome(
 ) -> Trajectory:
     reached = len(states)
     values = _observe(system, times[:reached], states, p) if reached else np.empty((0, len(system.outputs)))
-    names = [n for n in system.outputs if n not in model.structure.hidden]
-    columns = [system.outputs.index(n) for n in names]
+    places = {n: i for i, n in enumerate(system.outputs)}
+    names = sorted(model.names, key=places.__getitem__)  # in order of evaluation, so that the first failure is named
+    columns = [places[n] for n in names]
     if not np.isfinite(values[:, columns]).all():
         row, column = np.argwhere(~np.isfinite(values[:, columns]))[0]
         status = RunStatus(Status.DIVERGED, float(times[row]), names[column], "not a finite number")
@@ -157,13 +173,11 @@ def _outcome(
         reached = int(row)
     if not status.ok and on_failure == "raise":
         raise IntegrationError(status)
-    order = {n: i for i, n in enumerate(model.elements)}
-    ranked = sorted(range(len(names)), key=lambda i: order.get(names[i], 0))
     return Trajectory(
         times[:reached],
-        values[:, [columns[i] for i in ranked]],
-        [names[i] for i in ranked],
-        {n: model.unit(n) for n in names},
+        values[:, [places[n] for n in model.names]],
+        model.names,
+        model.units,
         status,
         model.name,
         model.time_unit,
@@ -173,7 +187,7 @@ def _outcome(
 def _observe(system: System, times: Floats, states: Floats, p: Floats) -> Floats:
     functions = kernels.python_functions(system.source)
     dates = kernels.switch_dates(system, p)
-    values, rows = p.tolist(), []
+    values, rows = kernels.vector(system, p), []
     for t, x in zip(times.tolist(), states.tolist(), strict=True):
         out = [math.nan] * len(system.outputs)
         on = [float(t >= date - _SAME_DATE) for date in dates]
@@ -221,7 +235,7 @@ def _run_adaptive(
     if not status.ok:
         return np.empty((0, 0)), status
     functions = kernels.python_functions(system.source)
-    values, tab, n = p.tolist(), system.tables, len(system.stocks)
+    values, tab, n = kernels.vector(system, p), system.tables, len(system.stocks)
     dates = kernels.switch_dates(system, p)
     calls = calls_here = 0
     here = system.start  # where the method stands
@@ -340,26 +354,71 @@ def fixed_grid(system: System, p: Floats, report: Floats, dt: float) -> tuple[Fl
     return nodes, steps, switches
 
 
+def fixed_steps(
+    system: System, p: Floats, report: Floats, order: int, dt: float, max_calls: int = 10**9
+) -> tuple[Floats, RunStatus]:
+    """All outputs at the reported dates reached, in plain Python, and how the run ended."""
+    if not np.isfinite(p).all():
+        bad = system.parameters[int(np.argmin(np.isfinite(p)))]
+        return np.empty((0, len(system.outputs))), RunStatus(Status.NON_FINITE_INPUT, system.start, bad)
+    states, status = _run_fixed(system, p, report, order, dt, max_calls)
+    values = _observe(system, report[: len(states)], states, p) if len(states) else np.empty((0, len(system.outputs)))
+    return values, status
+
+
 def _run_fixed(
     system: System, p: Floats, report: Floats, order: int, dt: float, max_calls: int
 ) -> tuple[Floats, RunStatus]:
+    """Fixed steps in plain Python, so that a single run never waits for a compiler."""
     x, status = _start(system, p)
     n = len(system.stocks)
     if not status.ok:
         return np.empty((0, n)), status
     nodes, steps, switches = fixed_grid(system, p, report, dt)
-    if steps.sum() * order > max_calls:
-        detail = f"{steps.sum() * order} right-hand sides needed, {max_calls} allowed"
+    calls = int(steps.sum()) * order
+    if calls > max_calls:
+        detail = f"{calls} right-hand sides needed, {max_calls} allowed"
         return np.empty((0, n)), RunStatus(Status.STEP_BUDGET, system.start, detail=detail)
-    out = np.full((nodes.size, n), math.nan)
-    functions = kernels.compiled_functions(system.source)
-    tab = np.array(system.tables if system.tables else (0.0,))
-    reached, failed = functions.integrate(order, x, p, nodes, steps, switches, tab, out)
-    places = np.searchsorted(nodes, report - 2 * _SAME_DATE)
-    if failed >= 0:
-        status = RunStatus(Status.DIVERGED, float(nodes[reached]), system.stocks[failed])
-        return out[places[places < reached]], status
-    return out[places], RunStatus(Status.FINISHED, float(report[-1]))
+    derivatives = kernels.python_functions(system.source).rhs
+    values, tab = kernels.vector(system, p), system.tables
+    reported = set(np.searchsorted(nodes, report - 2 * _SAME_DATE).tolist())
+    rows: list[Floats] = []
+
+    def rhs(t: float, y: list[float]) -> list[float]:
+        dx = [0.0] * n
+        try:
+            derivatives(t, y, values, on, tab, dx)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            dx = kernels.derivatives_at(system, p, t, np.array(y), on).tolist()
+        return dx
+
+    state = x.tolist()
+    for k, node in enumerate(nodes.tolist()):
+        if not all(map(math.isfinite, state)):
+            stock = next(i for i, value in enumerate(state) if not math.isfinite(value))
+            return _stack(rows, n), RunStatus(Status.DIVERGED, node, system.stocks[stock])
+        if k in reported:
+            rows.append(np.array(state))
+        if k == nodes.size - 1:
+            break
+        h, on = float(nodes[k + 1] - node) / int(steps[k]), switches[k].tolist()
+        for j in range(steps[k]):
+            state = _step(rhs, node + j * h, state, h, order)
+    return _stack(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
+
+
+def _step(
+    rhs: Callable[[float, list[float]], list[float]], t: float, x: list[float], h: float, order: int
+) -> list[float]:
+    """One step of Euler or of classical Runge-Kutta."""
+    k1 = rhs(t, x)
+    if order == 1:
+        return [a + h * k for a, k in zip(x, k1, strict=True)]
+    k2 = rhs(t + 0.5 * h, [a + 0.5 * h * k for a, k in zip(x, k1, strict=True)])
+    k3 = rhs(t + 0.5 * h, [a + 0.5 * h * k for a, k in zip(x, k2, strict=True)])
+    k4 = rhs(t + h, [a + h * k for a, k in zip(x, k3, strict=True)])
+    every = zip(x, k1, k2, k3, k4, strict=True)
+    return [a + h / 6.0 * (b + 2.0 * c + 2.0 * d + e) for a, b, c, d, e in every]
 
 
 __all__ = [
@@ -368,6 +427,7 @@ __all__ = [
     "break_points",
     "compile_model",
     "fixed_grid",
+    "fixed_steps",
     "parameter_vector",
     "run",
 ]

@@ -1,8 +1,9 @@
-"""Callable functions of a generated system, and fixed-step integration compiled by numba."""
+"""A generated system in plain Python: its functions, its start, its values at one moment."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.codegen import PYTHON_NAMES, System, _interval, interpolate, interpolate_slope
+from jevons.system import PYTHON_NAMES, System, interpolate, interpolate_slope
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ STALLED_TOLERANCE = 1e-9
 class PythonFunctions:
     """The generated functions as plain Python."""
 
+    constants: Any
     rhs: Any
     observe: Any
     jacobian: Any
@@ -62,123 +64,20 @@ def python_functions(source: str, tolerant: bool = False) -> PythonFunctions:
         namespace.update(_TOLERANT_NAMES)
         tree = ast.fix_missing_locations(_NumpyNumbers().visit(tree))
     exec(compile(tree, "<generated system>", "exec"), namespace)
-    return PythonFunctions(
-        **{n: namespace[n] for n in ("rhs", "observe", "jacobian", "switches", "unknowns", "initial")}
-    )
+    return PythonFunctions(**{field.name: namespace[field.name] for field in dataclasses.fields(PythonFunctions)})
 
 
-@dataclass(frozen=True)
-class CompiledFunctions:
-    """Machine code of a system.
-
-    Attributes
-    ----------
-    start(t, p, s, tab, u, log, x) -> int
-        Solves for the initial unknowns and writes the initial state; 0 when solved.
-    integrate(order, x, p, grid, steps, s, tab, out) -> (int, int)
-        Fixed steps between the grid's nodes; order 1 is Euler, 4 is Runge-Kutta. Returns the node reached and
-        the stock that failed (-1 when none did).
-    observe(grid, x, p, s, tab, out)
-        All outputs at the grid's nodes.
-    switches(p, out)
-    """
-
-    start: Any
-    integrate: Any
-    observe: Any
-    switches: Any
-
-
-@functools.lru_cache(maxsize=64)
-def compiled_functions(source: str) -> CompiledFunctions:
-    """Compile a generated source with numba; a few seconds, once per source and process."""
-    import numba
-
-    jit = functools.partial(numba.njit, nogil=True, error_model="numpy")
-    names = dict(PYTHON_NAMES)
-    interval = jit(_interval)
-    names["interpolate"] = jit(_with_global(interpolate, _interval=interval))
-    names["interpolate_slope"] = jit(_with_global(interpolate_slope, _interval=interval))
-    names["float"] = float
-    namespace: dict[str, Any] = names
-    exec(compile(source, "<generated system>", "exec"), namespace)
-    rhs, observe_one = jit(namespace["rhs"]), jit(namespace["observe"])
-    unknowns, initial = jit(namespace["unknowns"]), jit(namespace["initial"])
-
-    @jit
-    def start(t: Any, p: Any, s: Any, tab: Any, u: Any, log: Any, x: Any) -> int:
-        status = _solve_unknowns(t, p, s, tab, u)
-        initial(t, p, s, tab, u, x)
-        for i in range(x.size):
-            if log[i]:
-                x[i] = np.log(x[i])
-        return status  # type: ignore[no-any-return]
-
-    @jit
-    def _solve_unknowns(t: Any, p: Any, s: Any, tab: Any, u: Any) -> int:
-        n = u.size
-        if n == 0:
-            return 0
-        new = np.empty(n)
-        change = np.inf
-        for _ in range(FIXED_POINT_ITERATIONS):
-            unknowns(t, p, s, tab, u, new)
-            change = 0.0
-            for i in range(n):
-                if not new[i] > 0.0 or not np.isfinite(new[i]):
-                    return 1
-                move = 0.5 * np.log(new[i] / u[i])
-                u[i] *= np.exp(move)
-                change = max(change, abs(move))
-            if change < FIXED_POINT_TOLERANCE:
-                return 0
-        return 0 if change < STALLED_TOLERANCE else 1
-
-    @jit
-    def integrate(order: Any, x: Any, p: Any, grid: Any, steps: Any, s: Any, tab: Any, out: Any) -> tuple[int, int]:
-        n = x.size
-        k1, k2, k3, k4, y = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-        out[0, :] = x
-        for k in range(grid.size - 1):
-            h = (grid[k + 1] - grid[k]) / steps[k]
-            on = s[k]
-            for j in range(steps[k]):
-                t = grid[k] + j * h
-                rhs(t, x, p, on, tab, k1)
-                if order == 1:
-                    for i in range(n):
-                        x[i] += h * k1[i]
-                    continue
-                for i in range(n):
-                    y[i] = x[i] + 0.5 * h * k1[i]
-                rhs(t + 0.5 * h, y, p, on, tab, k2)
-                for i in range(n):
-                    y[i] = x[i] + 0.5 * h * k2[i]
-                rhs(t + 0.5 * h, y, p, on, tab, k3)
-                for i in range(n):
-                    y[i] = x[i] + h * k3[i]
-                rhs(t + h, y, p, on, tab, k4)
-                for i in range(n):
-                    x[i] += h / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i])
-            for i in range(n):
-                if not np.isfinite(x[i]):
-                    return k + 1, i
-            out[k + 1, :] = x
-        return grid.size - 1, -1
-
-    @jit
-    def observe(grid: Any, x: Any, p: Any, s: Any, tab: Any, out: Any) -> None:
-        for k in range(grid.size):
-            observe_one(grid[k], x[k], p, s[k], tab, out[k])
-
-    return CompiledFunctions(start, integrate, observe, jit(namespace["switches"]))
-
-
-def _with_global(function: Any, **replaced: Any) -> Any:
-    """The same function with some of its globals replaced (by their compiled versions)."""
-    import types
-
-    return types.FunctionType(function.__code__, {**function.__globals__, **replaced}, function.__name__)
+def vector(system: System, p: Floats) -> list[float]:
+    """The vector ``p`` of the generated functions: parameters, then the constants computed from them."""
+    values = [*p.tolist(), *[0.0] * system.n_constants]
+    try:
+        python_functions(system.source).constants(values, system.tables)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        tolerated = np.array(values)
+        with np.errstate(all="ignore"):
+            python_functions(system.source, tolerant=True).constants(tolerated, np.array(system.tables))
+        values = tolerated.tolist()
+    return values
 
 
 def start_state(system: System, p: Floats) -> tuple[Floats, Floats, bool]:
@@ -215,7 +114,7 @@ def outputs_at(system: System, p: Floats, t: float, x: Floats, s: Sequence[float
     out = np.full(len(system.outputs), np.nan)
     observe = python_functions(system.source, tolerant=True).observe
     with np.errstate(all="ignore"):
-        observe(np.float64(t), x, p, np.array(s), np.array(system.tables), out)
+        observe(np.float64(t), x, np.array(vector(system, p)), np.array(s), np.array(system.tables), out)
     return out
 
 
@@ -224,7 +123,7 @@ def derivatives_at(system: System, p: Floats, t: float, x: Floats, s: Sequence[f
     out = np.full(len(system.stocks), np.nan)
     rhs = python_functions(system.source, tolerant=True).rhs
     with np.errstate(all="ignore"):
-        rhs(np.float64(t), x, p, np.array(s), np.array(system.tables), out)
+        rhs(np.float64(t), x, np.array(vector(system, p)), np.array(s), np.array(system.tables), out)
     return out
 
 

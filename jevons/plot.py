@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from jevons.trajectory import Trajectory
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from jevons.ensemble.result import EnsembleResult
     from jevons.inference.fit import StoredFit
     from jevons.inference.history import History
     from jevons.inference.projection import Projection, ReboundEnsemble
@@ -229,3 +231,19 @@ def fit_residuals(stored: StoredFit, path: str | Path) -> Path:
     ax.set_ylim(-1, len(rows))
     figure.savefig(path, dpi=120)
     return Path(path)
+
+
+def fan(ensemble: EnsembleResult, output: str, ax: Axes | None = None) -> Axes:
+    """Fan chart of an ensemble's output: median, 50 % and 90 % bands, one colour a scenario."""
+    labels = ensemble.labels
+    axes = ax if ax is not None else _axes()
+    found = ensemble.summary.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))[:, :, labels.outputs.index(output)]
+    for scenario, bands, colour in zip(labels.scenarios, found, itertools.cycle((BLUE, ORANGE, GREEN, RED, GREY))):
+        axes.fill_between(labels.dates, bands[:, 0], bands[:, 4], color=colour, alpha=0.15, lw=0)
+        axes.fill_between(labels.dates, bands[:, 1], bands[:, 3], color=colour, alpha=0.3, lw=0)
+        axes.plot(labels.dates, bands[:, 2], color=colour, lw=2, label=scenario)
+    axes.set_xlabel(labels.time_unit)
+    axes.set_ylabel(f"{output} [{labels.units[output]}]")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes

@@ -25,11 +25,11 @@ from jevons.elements import (
     Stock,
     Table,
 )
-from jevons.ensemble import Member, Runner
 from jevons.errors import IntegrationError, JevonsError, ScenarioError, nearest
 from jevons.functions import symbol
 from jevons.model import Model
 from jevons.scenario import Change, Scenario, change_values, load_scenario, wrap
+from jevons.simulation import Member, Simulation, run_samples
 
 Floats = NDArray[np.float64]
 
@@ -303,9 +303,9 @@ class ReboundMeter:
             unshocked = {key: 1.0 if key.endswith("_factor") else value for key, value in values.items()}
             self._runners[scenario.name] = (
                 scenario,
-                Runner(single, self.times, energy, params=unshocked),
-                Runner(single, self.times, energy, params=values),
-                Runner(twin, self.times, [_PREFIX + n for n in energy], params=values),
+                Simulation(single, self.times, energy, params=unshocked),
+                Simulation(single, self.times, energy, params=values),
+                Simulation(twin, self.times, [_PREFIX + n for n in energy], params=values),
             )
         self._reference = {
             name: f"{name}_reference" for name in {*roles.efficiencies.values(), *roles.price_performance.values()}
@@ -315,16 +315,33 @@ class ReboundMeter:
         """Base, shocked and engineering run of a scenario: energy and cumulative energy at the meter's dates."""
         _, base, shocked, engineering = self._runners[name]
         given = dict(params or {})
-        single = {self._reference.get(k, k): v for k, v in given.items()}
+        single = self._of_single(given)
         return base.run(single), shocked.run(single), engineering.run(given)
+
+    def _of_single(self, params: Mapping[str, float]) -> dict[str, float]:
+        return {self._reference.get(name, name): value for name, value in params.items()}
+
+    def measure_all(self, name: str, samples: Sequence[Mapping[str, float]], threads: int = 1) -> list[Rebound | None]:
+        """Rebound of a scenario for many parameter sets, over lanes; None where one of the three runs failed."""
+        _, base, shocked, engineering = self._runners[name]
+        single = [self._of_single(sample) for sample in samples]
+        runs = (run_samples(base, single, threads), run_samples(shocked, single, threads),
+                run_samples(engineering, samples, threads))  # fmt: skip
+        return [
+            None if any(r.codes[i] for r in runs) else self._rebound(name, *(r.values[i] for r in runs))
+            for i in range(len(samples))
+        ]
 
     def measure(self, name: str, params: Mapping[str, float] | None = None) -> Rebound | None:
         """Rebound of a scenario for one parameter set; None if one of the three runs failed."""
-        scenario = self._runners[name][0]
         members = self.runs(name, params)
         if not all(member.status.ok for member in members):
             return None
-        (e_base, c_base), (e_shock, c_shock), (e_engineering, c_engineering) = (m.values.T for m in members)
+        return self._rebound(name, *(member.values for member in members))
+
+    def _rebound(self, name: str, base: Floats, shocked: Floats, engineering: Floats) -> Rebound:
+        scenario = self._runners[name][0]
+        (e_base, c_base), (e_shock, c_shock), (e_engineering, c_engineering) = base.T, shocked.T, engineering.T
         since = [c - c[0] for c in (c_base, c_shock, c_engineering)]
         induced = all(n in self.roles.price_performance.values() for n in scenario.changes)
         nothing = np.full(self.times.size, math.nan)

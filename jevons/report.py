@@ -21,7 +21,7 @@ from jevons.inference.profile import backfire_table
 from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
 from jevons.library import load
 from jevons.model import Model
-from jevons.rebound import counterfactual, roles_of, shock
+from jevons.rebound_meter import counterfactual, roles_of, shock
 from jevons.scenario import Scenario, load_scenario
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from small import accumulate, auxiliary, decay, driver, flow, parameter, stock, table, v
 
 import jevons as jv
-from jevons import Model, codegen, integrate, kernels
-from jevons.codegen import PYTHON_NAMES, generate
+from jevons import Model, codegen, compiled, integrate, kernels, printer, system
+from jevons.codegen import generate
 from jevons.functions import TIME, delay3, lookup, pulse, smooth1, smooth_max, trend
 from jevons.integrate import compile_model
 from jevons.trajectory import Trajectory
@@ -60,13 +60,14 @@ class Evaluated:
     def __init__(self, model, t, offsets, source=None):
         self.system = compile_model(model)
         self.functions = kernels.python_functions(source or self.system.source)
-        self.p = np.array(self.system.defaults)
-        x, _, solved = kernels.start_state(self.system, self.p)
+        self.parameters = np.array(self.system.defaults)
+        self.p = np.array(kernels.vector(self.system, self.parameters))
+        x, _, solved = kernels.start_state(self.system, self.parameters)
         assert solved
         x[list(self.system.log)] = np.log(x[list(self.system.log)])
         self.x = x * (1 + 0.3 * np.array(offsets[: x.size]))
         self.t = t
-        self.switches = kernels.switch_row(self.system, self.p, t)
+        self.switches = kernels.switch_row(self.system, self.parameters, t)
 
     def rhs(self, x):
         dx = [0.0] * len(x)
@@ -165,33 +166,25 @@ _pieces: dict[str, dict] = {}
 
 def _compiled_pieces(source, numba):
     if source not in _pieces:
-        interval = numba.njit(codegen._interval)
-        namespace = dict(PYTHON_NAMES)
-        for function in (codegen.interpolate, codegen.interpolate_slope):
-            namespace[function.__name__] = numba.njit(kernels._with_global(function, _interval=interval))
+        interval = numba.njit(system.interval)
+        namespace = dict(system.PYTHON_NAMES)
+        for function in (system.interpolate, system.interpolate_slope):
+            namespace[function.__name__] = numba.njit(compiled._with_global(function, interval=interval))
         exec(compile(source, "<test>", "exec"), namespace)
         _pieces[source] = {n: numba.njit(namespace[n]) for n in ("rhs", "observe", "jacobian")}
     return _pieces[source]
 
 
-def test_compiled_observe_equals_the_plain_one():
-    system = compile_model(RICH)
-    p = np.array(system.defaults)
-    grid = np.array([0.0, 2.1, 3.0])
-    x = np.array([Evaluated(RICH, t, np.full(20, t / 10)).x for t in grid])
-    s = np.array([kernels.switch_row(system, p, t) for t in grid])
-    out = np.empty((3, len(system.outputs)))
-    kernels.compiled_functions(system.source).observe(grid, x, p, s, np.array(system.tables), out)
-    plain = integrate._observe(system, grid, x, p)
-    assert np.allclose(out, plain, rtol=1e-12, atol=1e-12)
-
-
 def test_tolerant_path_equals_the_strict_one_where_both_are_defined():
     system = compile_model(RICH)
     point = Evaluated(RICH, 2.1, np.zeros(20))
-    tolerant = kernels.outputs_at(system, point.p, 2.1, point.x, point.switches)
-    assert np.allclose(tolerant, integrate._observe(system, np.array([2.1]), point.x[None], point.p)[0], rtol=1e-13)
-    assert np.allclose(kernels.derivatives_at(system, point.p, 2.1, point.x, point.switches), point.rhs(point.x))
+    tolerant = kernels.outputs_at(system, point.parameters, 2.1, point.x, point.switches)
+    assert np.allclose(
+        tolerant, integrate._observe(system, np.array([2.1]), point.x[None], point.parameters)[0], rtol=1e-13
+    )
+    assert np.allclose(
+        kernels.derivatives_at(system, point.parameters, 2.1, point.x, point.switches), point.rhs(point.x)
+    )
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------
@@ -210,9 +203,9 @@ def test_constants_keep_full_precision(constant):
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_literals_of_generated_code_are_exact(number):
-    printer = codegen._Printer({}, {})
-    assert float(printer.doprint(sp.Float(number, 17) if number else sp.Float(0))) == number
-    assert float(printer.doprint(sp.sympify(number))) == number
+    python = printer.Printer({}, {})
+    assert float(python.doprint(sp.Float(number, 17) if number else sp.Float(0))) == number
+    assert float(python.doprint(sp.sympify(number))) == number
 
 
 def test_exact_numbers_become_the_nearest_float():

@@ -14,7 +14,8 @@ from jevons import InitialUnknown, Model
 from jevons.errors import IntegrationError, JevonsError
 from jevons.functions import TIME, pulse, step
 from jevons.integrate import ADAPTIVE, FIXED, break_points, compile_model, fixed_grid
-from jevons.kernels import compiled_functions, start_state
+from jevons.kernels import start_state
+from jevons.simulation import Simulation
 from jevons.trajectory import RunStatus, Status
 
 METHODS = (*ADAPTIVE, *FIXED)
@@ -261,15 +262,12 @@ def test_initial_fixed_point_through_stocks_and_auxiliaries():
 
 
 def test_compiled_and_plain_start_agree():
-    system = compile_model(unknown_model(sp.sqrt(v.u * v.target), log=True))
-    p = np.array(system.defaults)
-    natural, unknowns, solved = start_state(system, p)
-    u, x = np.array(system.guesses), np.empty(1)
-    tab, log = np.zeros(1), np.array(system.log)
-    status = compiled_functions(system.source).start(0.0, p, np.zeros(0), tab, u, log, x)
-    assert (status, solved) == (0, True)
-    assert u == pytest.approx(unknowns, rel=1e-12)
-    assert np.exp(x) == pytest.approx(natural, rel=1e-12)
+    model = unknown_model(sp.sqrt(v.u * v.target), log=True)
+    system = compile_model(model)
+    natural, _, solved = start_state(system, np.array(system.defaults))
+    assert solved
+    member = Simulation(model, [0.0, 1.0], ["x"]).run()
+    assert member.values[0] == pytest.approx(natural, rel=1e-12)
 
 
 @pytest.mark.parametrize("equation", [2 * v.u, v.u**-3, -v.u, 1 / (v.u - 1), sp.log(v.u) - 5], ids=str)
@@ -284,10 +282,9 @@ def test_initial_fixed_point_that_cannot_be_solved(equation, method):
 
 
 def test_compiled_start_says_what_it_cannot_solve():
-    system = compile_model(unknown_model(2 * v.u))
-    x, u = np.empty(1), np.array(system.guesses)
-    start = compiled_functions(system.source).start
-    assert start(0.0, np.array(system.defaults), np.zeros(0), np.zeros(1), u, np.array(system.log), x) == 1
+    member = Simulation(unknown_model(2 * v.u), [0.0, 1.0], ["x"]).run()
+    assert (member.status.kind, member.status.element) == (Status.NOT_SOLVED, "u")
+    assert np.isnan(member.values).all()
 
 
 def test_log_stock_that_starts_at_zero():

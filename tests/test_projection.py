@@ -19,7 +19,8 @@ from jevons.inference.config import CalibrationConfig, ProjectedVariable, Varian
 from jevons.inference.fit import StoredFit
 from jevons.inference.hindcast import backtest, break_year, counterfactuals
 from jevons.inference.history import History
-from jevons.inference.projection import Projection, parallel, project, project_rebound
+from jevons.inference.projection import Projection, project, project_rebound
+from jevons.inference.threads import parallel
 
 ENERGY = ProjectedVariable("energy", "MWh/yr", "cumulative_energy", "total")
 CAPACITY = ProjectedVariable("capacity", "H100e", "capacity", "start")

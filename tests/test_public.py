@@ -5,13 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import jevons as jv
 
 
-def test_every_public_name_is_listed_and_sorted():
-    public = sorted(n for n, x in vars(jv).items() if not n.startswith("_") and type(x).__name__ != "module")
-    assert sorted(jv.__all__) == public
-    assert len(set(jv.__all__)) == len(jv.__all__)
+def test_every_public_name_is_listed_sorted_and_there():
+    assert jv.__all__ == sorted(jv.__all__, key=lambda name: (not name.isupper(), name))
+    assert set(jv.__all__) == set(jv._MODULES)
+    for name, module in jv._MODULES.items():
+        value = getattr(jv, name)
+        assert value is getattr(sys.modules[f"jevons.{module}"], name)
+    assert set(jv.__all__) <= set(dir(jv))
+
+
+def test_what_is_not_public_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        jv.nonsense  # noqa: B018
 
 
 def test_public_things_are_documented():
@@ -20,7 +30,19 @@ def test_public_things_are_documented():
 
 
 def test_import_does_not_pull_heavy_libraries():
-    heavy = ("pysd", "matplotlib", "numba", "xarray", "networkx", "scipy.integrate", "pandas")
+    heavy = (
+        "sympy",
+        "scipy",
+        "numpy",
+        "pint",
+        "pysd",
+        "matplotlib",
+        "numba",
+        "xarray",
+        "networkx",
+        "scipy.integrate",
+        "pandas",
+    )
     code = f"import sys, jevons; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,7 +15,7 @@ from jevons.models.textbook import bass
 import jevons as jv
 from jevons import Change, Scenario, ScenarioError, load_scenario, rebound, shock
 from jevons.errors import IntegrationError, JevonsError
-from jevons.rebound import (
+from jevons.rebound_meter import (
     HORIZONS,
     INDUCED_GROWTH,
     SMALLEST_SAVING,

@@ -81,12 +81,14 @@ class CalibrationConfig:
     variants: Mapping[str, Variant]
     projection: ProjectionConfig | None = None
 
-    def calibration(self, model: Model, history: History, variant: str, until: str | None = None) -> Calibration:
-        """The calibration problem of a variant, with what was known by the end of a month."""
+    def calibration(
+        self, model: Model, history: History, variant: str, until: str | None = None, *, derivatives: str = "exact"
+    ) -> Calibration:
+        """The calibration problem of a variant, with what was known by the end of a month (see `Calibration`)."""
         chosen = self.variant(variant)
         fixed_model = model.with_values(chosen.fixed) if chosen.fixed else model
         free = [name for name in self.free if name not in chosen.fixed]
-        return Calibration(fixed_model, history, free, variant=variant, until=until)
+        return Calibration(fixed_model, history, free, variant=variant, until=until, derivatives=derivatives)
 
     def variant(self, name: str) -> Variant:
         """A variant by name; `CalibrationError` with the nearest name if there is none."""

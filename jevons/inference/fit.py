@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from jevons.errors import CalibrationError, FitError
 from jevons.inference.problem import BOUND, Calibration
 from jevons.inference.sampling import Draws
+from jevons.inference.threads import parallel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,47 +124,60 @@ def fit(
         If no start converges. A start counts as converged only if its last evaluation was finite and the
         search moved.
     """
-    from scipy.optimize import least_squares
     from scipy.stats import norm, qmc
-    from tqdm.auto import tqdm
 
     n = len(calibration.free)
-    rng = np.random.default_rng(seed)
-    design = norm.ppf(qmc.LatinHypercube(n, rng=rng).random(starts)) * spread
-    done: list[Start] = []
-    best: Any = None
-    for k in tqdm(range(starts), desc="fit", unit="start", disable=not progress):
-        u, redrawn = np.clip(design[k], -BOUND * 0.95, BOUND * 0.95), 0
-        while not np.isfinite(calibration.residuals(u)).all():
-            redrawn += 1
-            if redrawn > REDRAWS:
-                break
-            u = np.clip(rng.standard_normal(n) * spread, -BOUND * 0.95, BOUND * 0.95)
-        before = calibration.evaluations
-        initial = calibration.residuals(u)
-        if not np.isfinite(initial).all():
-            done.append(Start(k, redrawn, math.nan, math.inf, 1, False, "no start ran"))
-            continue
-        try:
-            result = least_squares(
-                calibration.residuals, u, jac=calibration.jacobian, bounds=(-BOUND, BOUND), method="trf",
-                xtol=1e-10, ftol=1e-10, gtol=1e-8, max_nfev=200,
-            )  # fmt: skip
-        except (ValueError, np.linalg.LinAlgError) as error:
-            done.append(Start(k, redrawn, float(initial @ initial), math.inf, 0, False, str(error)))
-            continue
-        total = 2 * float(result.cost)
-        finite = bool(np.isfinite(result.fun).all())
-        moved = bool(np.abs(result.x - u).max() > 0)
-        converged = bool(result.status > 0) and finite and moved
-        used = calibration.evaluations - before
-        done.append(Start(k, redrawn, float(initial @ initial), total, used, converged, str(result.message)))
-        if converged and (best is None or result.cost < best.cost):
-            best = result
+    design = norm.ppf(qmc.LatinHypercube(n, rng=np.random.default_rng(seed)).random(starts)) * spread
+
+    def search(k: int) -> tuple[Start, Any]:
+        return _search(calibration, k, design[k], np.random.default_rng([seed, k]), spread)
+
+    ended = parallel(search, range(starts), calibration.threads, "fit", progress, unit="start")
+    done = [start for start, _ in ended]
+    results = [result for start, result in ended if start.converged]
+    best = min(results, key=lambda result: float(result.cost), default=None)
     if best is None:
         endings = [f"start {s.index}: {s.message}" for s in done]
         raise FitError(f"fit of {calibration.model.name!r}: no start converged", endings)
     return summarise(calibration, np.asarray(best.x), tuple(done), seed)
+
+
+def _search(calibration: Calibration, k: int, u: Floats, rng: np.random.Generator, spread: float) -> tuple[Start, Any]:
+    """One start; starts from which the model does not run are drawn again."""
+    from scipy.optimize import least_squares
+
+    limit = BOUND * 0.95
+    evaluations = 0
+
+    def residuals(u: Floats) -> Floats:
+        nonlocal evaluations
+        evaluations += 1
+        return calibration.residuals(u)
+
+    def jacobian(u: Floats) -> Floats:
+        nonlocal evaluations
+        evaluations += 1 if calibration.derivatives == "exact" else u.size + 1
+        return calibration.jacobian(u)
+
+    u, redrawn = np.clip(u, -limit, limit), 0
+    initial = residuals(u)
+    while not np.isfinite(initial).all() and redrawn < REDRAWS:
+        redrawn += 1
+        u = np.clip(rng.standard_normal(u.size) * spread, -limit, limit)
+        initial = residuals(u)
+    if not np.isfinite(initial).all():
+        return Start(k, redrawn, math.nan, math.inf, evaluations, False, "no start ran"), None
+    before = float(initial @ initial)
+    try:
+        result = least_squares(
+            residuals, u, jac=jacobian, bounds=(-BOUND, BOUND), method="trf",
+            xtol=1e-10, ftol=1e-10, gtol=1e-8, max_nfev=200,
+        )  # fmt: skip
+    except (ValueError, np.linalg.LinAlgError) as error:
+        return Start(k, redrawn, before, math.inf, evaluations, False, str(error)), None
+    finite, moved = bool(np.isfinite(result.fun).all()), bool(np.abs(result.x - u).max() > 0)
+    converged = bool(result.status > 0) and finite and moved
+    return Start(k, redrawn, before, 2 * float(result.cost), evaluations, converged, str(result.message)), result
 
 
 def summarise(calibration: Calibration, u: Floats, starts: Sequence[Start], seed: int) -> Fit:
@@ -326,6 +340,7 @@ def save_fit(
         "share_of_starts_at_best": fit.share_at_best,
         "failed_evaluations": calibration.failures,
         "evaluations": calibration.evaluations,
+        "gradients": calibration.gradients,
         "draws": len(draws.u),
         "failed_draws": draws.failed,
         "rows": len(fit.z),

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.ensemble import Runner
 from jevons.errors import CalibrationError
 from jevons.inference.config import CalibrationConfig
 from jevons.inference.fit import Fit, fit
 from jevons.inference.history import History, Observation
 from jevons.inference.problem import EVERY, measurement, unit_factor
-from jevons.inference.projection import parallel
 from jevons.inference.sampling import randomised_draws
 from jevons.model import Model
+from jevons.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,18 +124,17 @@ def _predict(
     last = math.ceil(max(r.date for r in held_out)) + 1
     times = np.arange(model.start, last + EVERY / 2, EVERY)
     columns = tuple(dict.fromkeys(r.variable for r in held_out))
-    runner = Runner(model, times, columns)
+    simulation = Simulation(model, times, columns)
     measures = [measurement(r, times, columns) for r in held_out]
     rng = np.random.default_rng(seed)
     sampled = randomised_draws(result, draws, seed, progress)
 
-    def run(u: Floats) -> Floats | None:
-        member = runner.run(calibration.values(u))
-        if not member.status.ok:
-            return None
-        return np.array([m.value(member.values) for m in measures])
-
-    results = parallel(run, [result.u, *sampled.u], calibration.threads, "backtest", progress)
+    natural = np.array([calibration.natural(u) for u in [result.u, *sampled.u]])
+    members = simulation.run_members(natural, calibration.free, calibration.threads)
+    results = [
+        None if members.codes[i] else np.array([m.value(members.values[i]) for m in measures])
+        for i in range(len(members))
+    ]
     if results[0] is None:
         raise CalibrationError("backtest", ["the fitted model does not run to the end of the held-out rows"])
     drawn = np.array([r for r in results[1:] if r is not None])
@@ -208,7 +206,7 @@ def counterfactuals(model: Model, scenarios: Mapping[str, Model], years: Sequenc
     times = np.arange(min(years), max(years) + 2, dtype=float)
     rows = []
     for name, changed in {"base": model, **scenarios}.items():
-        member = Runner(changed, times, [stock]).run()
+        member = Simulation(changed, times, [stock]).run()
         values = dict(zip(times, member.values[:, 0], strict=True))
         rows.append((name, *(values[y + 1.0] - values[float(y)] for y in years)))
     return pd.DataFrame(rows, columns=["scenario", *map(str, years)])

@@ -7,18 +7,18 @@ this module is natural.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jevons.elements import LogNormal, Normal
-from jevons.ensemble import Runner
-from jevons.errors import CalibrationError, nearest
+from jevons.errors import CalibrationError, JevonsError, nearest
 from jevons.inference.history import History, Observation
 from jevons.model import Model
+from jevons.simulation import Member, Simulation
 from jevons.units import UnitMismatch, convert
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Measurement:
     span: float
 
     def value(self, outputs: Floats) -> float:
-        """Modelled value of the observation."""
+        """Modelled value of the observation, from outputs of shape (dates, outputs)."""
         column = outputs[:, self.column]
         now = float(self.weights @ column)
         if self.statistic in ("annual", "at"):
@@ -56,6 +56,22 @@ class Measurement:
             return now / then
         rate = math.log(now / then) / self.span
         return rate if self.statistic == "log_growth_rate" else -rate
+
+    def derivative(self, outputs: Floats, jacobian: Floats) -> Floats:
+        """Derivative of `value`, from the outputs' derivatives of shape (dates, outputs, parameters)."""
+        column, slopes = outputs[:, self.column], jacobian[:, self.column]
+        now_slope: Floats = self.weights @ slopes
+        if self.statistic in ("annual", "at"):
+            return now_slope
+        then_slope: Floats = self.reference @ slopes
+        if self.statistic in ("since", "slope"):
+            span = self.span if self.statistic == "slope" else 1.0
+            return (now_slope - then_slope) / span
+        now, then = float(self.weights @ column), float(self.reference @ column)
+        relative: Floats = now_slope / now - then_slope / then
+        if self.statistic == "ratio":
+            return relative * (now / then)
+        return relative / (self.span if self.statistic == "log_growth_rate" else -self.span)
 
 
 def date_weights(times: Floats, date: float) -> Floats:
@@ -115,6 +131,13 @@ class Calibration:
     variant : str, optional
     until : str, optional
         Use only what was known by the end of this month, ``"2023-12"``.
+    derivatives : {'exact', 'differences'}
+        Exact derivatives of the discrete solution, or forward differences (for comparison).
+
+    Attributes
+    ----------
+    evaluations, gradients, failures : int
+        Runs so far, runs with exact derivatives so far, and how many of all failed.
 
     Raises
     ------
@@ -131,8 +154,11 @@ class Calibration:
         variant: str | None = None,
         until: str | None = None,
         threads: int = 2,
+        derivatives: str = "exact",
     ) -> None:
-        self.model, self.variant, self.until = model, variant, until
+        if derivatives not in ("exact", "differences"):
+            raise JevonsError(f"derivatives {derivatives!r}, expected 'exact' or 'differences'")
+        self.model, self.variant, self.until, self.derivatives = model, variant, until, derivatives
         self.history = history
         self.rows = history.select("fit", variant, until)
         self.free = tuple(free)
@@ -143,12 +169,12 @@ class Calibration:
         last = max(d for row in self.rows for d in (row.date, row.reference_date) if not math.isnan(d))
         times = np.arange(model.start, math.ceil(last) + 1 + EVERY / 2, EVERY)
         columns = tuple(dict.fromkeys(row.variable for row in self.rows))
-        self.runner = Runner(model, times, columns)
+        self.runner = Simulation(model, times, columns)
         self.measurements = [measurement(row, times, columns) for row in self.rows]
         self._free_places = self.runner.places(self.free)
         self.threads = threads
-        self.evaluations = 0
-        self.failures = 0
+        self.evaluations = self.gradients = self.failures = 0
+        self._counting = threading.Lock()
 
     def natural(self, u: Floats) -> Floats:
         """Parameter values from search coordinates."""
@@ -162,16 +188,24 @@ class Calibration:
         """Free parameters by name."""
         return dict(zip(self.free, self.natural(u).tolist(), strict=True))
 
-    def modelled(self, u: Floats) -> Floats:
-        """Modelled value of every row; all NaN where the run fails, which is counted."""
+    def vector(self, u: Floats) -> Floats:
+        """All parameters of the model at search coordinates."""
         p = self.runner.base.copy()
         p[self._free_places] = self.natural(u)
-        member = self.runner.run_vector(p)
-        self.evaluations += 1
+        return p
+
+    def modelled(self, u: Floats) -> Floats:
+        """Modelled value of every row; all NaN where the run fails, which is counted."""
+        member = self.runner.run_vector(self.vector(u))
+        self._count(member, "evaluations")
         if not member.status.ok:
-            self.failures += 1
             return np.full(len(self.rows), math.nan)
         return np.array([m.value(member.values) for m in self.measurements])
+
+    def _count(self, member: Member, kind: str) -> None:
+        with self._counting:
+            setattr(self, kind, getattr(self, kind) + 1)
+            self.failures += not member.status.ok
 
     def data_residuals(self, u: Floats) -> Floats:
         """Distance of model and data in standard errors, one a row."""
@@ -193,7 +227,23 @@ class Calibration:
         return np.concatenate([self.data_residuals(u), u])
 
     def jacobian(self, u: Floats) -> Floats:
-        """Derivative of the residuals, by forward differences, on threads."""
+        """Derivative of the residuals of data and priors."""
+        data = self._exact(u) if self.derivatives == "exact" else self._differences(u)
+        return np.vstack([data, np.eye(u.size)])
+
+    def _exact(self, u: Floats) -> Floats:
+        member, slopes = self.runner.gradient_vector(self.vector(u), self.free)
+        self._count(member, "gradients")
+        if not member.status.ok:
+            return np.full((len(self.rows), u.size), math.nan)
+        natural = np.array([_slope(prior, x) for prior, x in zip(self.priors, u, strict=True)])
+        rows = []
+        for m, row, factor in zip(self.measurements, self.rows, self._factor, strict=True):
+            size = m.value(member.values) * row.sigma if row.sigma_kind == "log" else row.sigma * factor
+            rows.append(m.derivative(member.values, slopes) * natural / size)
+        return np.array(rows)
+
+    def _differences(self, u: Floats) -> Floats:
         centre = self.data_residuals(u)
 
         def column(j: int) -> Floats:
@@ -202,9 +252,15 @@ class Calibration:
             result: Floats = (self.data_residuals(moved) - centre) / DIFFERENCE
             return result
 
-        with ThreadPoolExecutor(self.threads) as pool:
-            data = np.column_stack(list(pool.map(column, range(u.size))))
-        return np.vstack([data, np.eye(u.size)])
+        return np.column_stack([column(j) for j in range(u.size)])
+
+
+def _slope(prior: object, x: float) -> float:
+    """Derivative of `_natural`."""
+    if isinstance(prior, LogNormal):
+        return prior.sd_log * _natural(prior, x)
+    assert isinstance(prior, Normal)
+    return prior.sd
 
 
 def _natural(prior: object, x: float) -> float:

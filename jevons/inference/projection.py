@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.ensemble import Runner
 from jevons.errors import JevonsError
 from jevons.inference.config import ProjectedVariable
 from jevons.inference.fit import StoredFit
+from jevons.inference.threads import progress_bar
 from jevons.model import Model
-from jevons.rebound import HORIZONS, ReboundMeter, change_parameters, roles_of, shockable
+from jevons.rebound_meter import HORIZONS, ReboundMeter, change_parameters, roles_of, shockable
 from jevons.scenario import Change, Scenario
+from jevons.simulation import Simulation, run_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,22 +106,18 @@ def project(
     repeated = sorted({n for n in names if names.count(n) > 1})
     if repeated:
         raise JevonsError(f"project: scenario {', '.join(map(repr, repeated))} is given more than once")
-    runners = {s.name: _runner(prepared, fitted, s, times, outputs) for s in scenarios}
-    changes = {s.name: s.changes for s in scenarios}
     samples: list[Mapping[str, float]] = [{}, *stored.draws(draws)]
-
-    def run(sample: Mapping[str, float]) -> dict[tuple[str, str], Floats] | None:
-        result = {}
-        for scenario, runner in runners.items():
-            member = runner.run(_changed_sample(sample, changes[scenario]))
-            if not member.status.ok:
-                return None
-            columns = dict(zip(outputs, member.values.T, strict=True))
+    results: list[dict[tuple[str, str], Floats] | None] = [{} for _ in samples]
+    for scenario in progress_bar(scenarios, "project", "scenario", progress):
+        simulation = _simulation(prepared, fitted, scenario, times, outputs)
+        members = run_samples(simulation, [_changed_sample(s, scenario.changes) for s in samples], threads)
+        for i, result in enumerate(results):
+            if members.codes[i] or result is None:
+                results[i] = None
+                continue
+            columns = dict(zip(outputs, members.values[i].T, strict=True))
             for variable in variables:
-                result[scenario, variable.name] = _column(variable, columns[variable.source], times, years)
-        return result
-
-    results = parallel(run, samples, threads, "project", progress)
+                result[scenario.name, variable.name] = _column(variable, columns[variable.source], times, years)
     if results[0] is None:
         raise JevonsError("the model does not run at the fitted values")
     done = [r for r in results[1:] if r is not None]
@@ -137,14 +132,16 @@ def project(
     )
 
 
-def _runner(prepared: Model, fitted: Model, scenario: Scenario, times: Floats, outputs: tuple[str, ...]) -> Runner:
-    """A runner for a scenario; scenarios of efficiencies share one compiled system."""
+def _simulation(
+    prepared: Model, fitted: Model, scenario: Scenario, times: Floats, outputs: tuple[str, ...]
+) -> Simulation:
+    """The simulation of a scenario; scenarios of efficiencies share one compiled system."""
     scenario.check(fitted)
     roles = roles_of(fitted)
     shocks = {*roles.efficiencies.values(), *roles.price_performance.values()}
     ours = Scenario(scenario.name, {n: c for n, c in scenario.changes.items() if n in shocks})
     others = Scenario(scenario.name, {n: c for n, c in scenario.changes.items() if n not in shocks})
-    return Runner(others.apply(prepared), times, outputs, params=change_parameters(fitted, ours))
+    return Simulation(others.apply(prepared), times, outputs, params=change_parameters(fitted, ours))
 
 
 def _changed_sample(sample: Mapping[str, float], changes: Mapping[str, Change]) -> dict[str, float]:
@@ -235,9 +232,9 @@ def project_rebound(
     rows, induced_rows = [], []
     failed: dict[str, int] = {}
     paths: dict[str, Floats] = {}
-    for scenario, factor in shocks:
+    for scenario, factor in progress_bar(shocks, "rebound", "shock", progress):
         name = scenario.name
-        measured = parallel(functools.partial(meter.measure, name), samples, threads, f"rebound {name}", progress)
+        measured = meter.measure_all(name, samples, threads)
         done = [m for m in measured if m is not None]
         if not done:
             raise JevonsError(f"rebound of {name!r}: none of the {len(samples)} draws ran")
@@ -267,14 +264,3 @@ def _defined_quantiles(values: Floats) -> tuple[float, float, float]:
         return math.nan, math.nan, math.nan
     median, low, high = np.quantile(defined, QUANTILES)
     return float(median), float(low), float(high)
-
-
-def parallel(
-    function: Callable[[Any], Any], items: Sequence[Any], threads: int, label: str, progress: bool
-) -> list[Any]:
-    """Map over threads in order, with a progress bar; compiled runs release the interpreter lock."""
-    from tqdm.auto import tqdm
-
-    with ThreadPoolExecutor(threads) as pool:
-        results = pool.map(function, items)
-        return list(tqdm(results, total=len(items), desc=label, unit="run", disable=not progress, leave=False))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.inference.problem import BOUND
+from jevons.inference.threads import parallel
 
 if TYPE_CHECKING:
     from jevons.inference.fit import Fit
@@ -46,16 +47,13 @@ def randomised_draws(fit: Fit, n: int, seed: int = 0, progress: bool = True) -> 
     seed : int
     """
     from scipy.optimize import least_squares
-    from tqdm.auto import tqdm
 
     calibration = fit.calibration
-    rng = np.random.default_rng(seed)
     rows, parameters = len(fit.z), fit.u.size
-    done: list[Floats] = []
-    for _ in tqdm(range(n), desc="draws", unit="draw", disable=not progress):
-        shift = np.concatenate([rng.standard_normal(rows), rng.standard_normal(parameters)])
+    shifts = np.random.default_rng(seed).standard_normal((n, rows + parameters))
 
-        def residuals(u: Floats, shift: Floats = shift) -> Floats:
+    def draw(shift: Floats) -> Floats | None:
+        def residuals(u: Floats) -> Floats:
             result: Floats = calibration.residuals(u) - shift
             return result
 
@@ -65,7 +63,9 @@ def randomised_draws(fit: Fit, n: int, seed: int = 0, progress: bool = True) -> 
                 xtol=1e-7, ftol=1e-7, gtol=1e-6, max_nfev=60,
             )  # fmt: skip
         except (ValueError, np.linalg.LinAlgError):
-            continue
-        if result.status > 0 and np.isfinite(result.fun).all():
-            done.append(np.asarray(result.x))
+            return None
+        return np.asarray(result.x) if result.status > 0 and np.isfinite(result.fun).all() else None
+
+    drawn = parallel(draw, shifts, calibration.threads, "draws", progress, unit="draw")
+    done = [u for u in drawn if u is not None]
     return Draws(np.array(done).reshape(len(done), parameters), n - len(done))

@@ -9,8 +9,8 @@ from typing import Any
 import sympy as sp
 
 from jevons import functions as fn
-from jevons.codegen import fraction
 from jevons.functions import TIME
+from jevons.printer import fraction
 
 _NORMAL = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _FUNCTIONS: Mapping[Any, str] = {

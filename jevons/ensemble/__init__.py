@@ -1,0 +1,1 @@
+"""Many runs of one model: designs of parameters, runs that survive interruption, summaries, sensitivity."""

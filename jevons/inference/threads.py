@@ -1,0 +1,28 @@
+"""Progress bars, and mapping over threads with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+
+def parallel(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    threads: int,
+    label: str,
+    progress: bool,
+    unit: str = "run",
+) -> list[Any]:
+    """Map over threads in order, with a progress bar; compiled runs release the interpreter lock."""
+    items = list(items)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(progress_bar(pool.map(function, items), label, unit, progress, len(items)))
+
+
+def progress_bar(items: Iterable[Any], label: str, unit: str, progress: bool, total: int | None = None) -> Any:
+    """The items, counted on a bar while they pass."""
+    from tqdm.auto import tqdm
+
+    return tqdm(items, total=total, desc=label, unit=unit, disable=not progress, leave=False)
