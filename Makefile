@@ -1,12 +1,13 @@
 # make project   the main job: calibrated projection, figures and rebound into out/
 # make test      linters, types, architecture and tests
-# make fit       the shipped fits again (about a quarter of an hour)
+# make fit       the shipped fits again (a few minutes)
+# make bench     speed against peers, into benchmarks/RESULTS.md (half an hour; gcc for the C program)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: project test tests lint fit notebooks clean
+.PHONY: project test tests lint fit notebooks bench clean
 .DEFAULT_GOAL := project
 
 $(BIN)/python:
@@ -43,6 +44,13 @@ notebooks: $(VENV)/.installed-dev
 
 fit: $(VENV)/.installed
 	$(BIN)/python calibration/fit_world.py
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+	@touch $@
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python benchmarks/run.py --out benchmarks/RESULTS.md
 
 clean:
 	rm -rf $(VENV) out build *.egg-info

@@ -91,6 +91,8 @@ def ensemble(
         raise click.UsageError(f"give --draws or {' and '.join(excluded)}, not both: draws are given as they are")
     loaded = load_model(model, variant or fit_name)
     design = _draws(model, variant, members) if variant else _design(loaded, kind or "lhs", vary, members, seed)
+    if not (variant or vary):
+        _warn_of_priors(model, "--draws main takes what the fit left of them, --vary NAME a few")
     thresholds: dict[str, list[float]] = {}
     for name, value in numbers("--exceed", exceed, "dc_electricity=1000"):
         thresholds.setdefault(name, []).append(value)
@@ -114,6 +116,14 @@ def ensemble(
     if nothing:
         click.echo(f"jevons: every run failed ({', '.join(nothing)}); narrow what varies", err=True)
         raise click.exceptions.Exit(BAD_ANSWER)
+
+
+def _warn_of_priors(model: str, advice: str) -> None:
+    """Priors alone allow paths that history does not."""
+    from jevons.inference.config import shipped_fits
+
+    if any(fit.startswith(f"{model}-") for fit in shipped_fits()):
+        click.echo(f"all priors vary, whatever the history says: expect absurd members; {advice}", err=True)
 
 
 def _draws(model: str, variant: str, members: int | None) -> Design:
@@ -258,12 +268,14 @@ def sensitivity(
 
     Needs SALib: pip install 'jevons[sensitivity]'.
 
-    Example: jevons sensitivity world --output dc_electricity --at 2035 --csv sensitivity.csv
+    Example: jevons sensitivity world --at 2035 --vary satiation=0.02:0.1 --vary usage_price_elasticity=0.4:1
     """
     from jevons.ensemble.sensitivity import morris, sobol_indices
 
     loaded = load_model(model, fit_name)
     names, ranges = _varied(loaded, vary)
+    if not vary:
+        _warn_of_priors(model, "--vary NAME=LOW:HIGH takes a few, within what you believe")
     chosen = output or _default_outputs(loaded)[0]
     options: dict[str, Any] = {"seed": seed, "ranges": ranges, "scenario": scenario, "threads": threads}
     with _warnings_as_messages():

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.resources
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -20,12 +21,14 @@ from typing import Any
 
 from jevons.cache import cache_folder, write_kept
 from jevons.lanes import DIRECTIONS, MEMBERS, over_lanes
-from jevons.system import interpolate, interpolate_slope, interval
+from jevons.system import PYTHON_NAMES, interpolate, interpolate_slope, interval
 
 LANES = 16
 """Members that run side by side: two vectors of the widest processors, and enough to hide latencies."""
 DIRECTION_LANES = 8
 """Directions in a block."""
+
+_SOURCES = ("compiled.py", "system.py", "vector_math.py")  # what compiled code depends on beside its own text
 
 LONG_SOURCE = 20_000
 """Characters of generated source from which on compiling takes long enough to be announced."""
@@ -53,16 +56,15 @@ def gradient_kernel(tangents: str) -> Any:
 def _member_kernel(source: str, adaptive: bool, lanes: int) -> Any:
     drivers = _text("drivers/members.py") + _text("drivers/adaptive.py" if adaptive else "drivers/fixed.py")
     generated = over_lanes(source, MEMBERS, lanes)
-    return _compile(
-        drivers + generated, "run_members", lanes, f"the model for {lanes} {'lanes' if lanes > 1 else 'lane'}"
-    )
+    what = f"the model for {lanes} lane{'s' if lanes > 1 else ''}"
+    return _compile(drivers + generated, "run_members", lanes, lanes > 1, what)
 
 
 @functools.lru_cache(maxsize=64)
 def _gradient_kernel(tangents: str) -> Any:
     generated = over_lanes(tangents, DIRECTIONS, DIRECTION_LANES, blocks=True)
     return _compile(
-        _text("drivers/gradient.py") + generated, "run_gradient", DIRECTION_LANES, "the model's derivatives"
+        _text("drivers/gradient.py") + generated, "run_gradient", DIRECTION_LANES, False, "the model's derivatives"
     )
 
 
@@ -75,8 +77,11 @@ def _text(name: str) -> str:
     )
 
 
-def _compile(text: str, entry: str, lanes: int, what: str) -> Any:
-    """Compiled entry of a module of generated source; loaded from disk where it has been compiled before."""
+def _compile(text: str, entry: str, lanes: int, vectors: bool, what: str) -> Any:
+    """Compiled entry of a module of generated source; loaded from disk where it has been compiled before.
+
+    With `vectors` it calls the vector mathematics, else that of the processor's library: faster one by one.
+    """
     import numba
     import numpy as np
 
@@ -86,11 +91,12 @@ def _compile(text: str, entry: str, lanes: int, what: str) -> Any:
     path = _module_file(digest, text)
     jit = functools.partial(numba.njit, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
     namespace: dict[str, Any] = {
-        **{name: getattr(__import__("math"), name) for name in ("sqrt", "sinh", "cosh", "sin", "cos", "tan")},
-        **vector_functions(),
+        **{name: value for name, value in PYTHON_NAMES.items() if value is getattr(math, name, None)},
+        **(vector_functions() if vectors else {}),
         "__name__": __name__,  # numba looks it up when it loads machine code
         "LANES": lanes,
         "floor": np.floor,
+        "empty": np.empty,
         "prefer_wide_vectors": _wide_vectors(),
     }
     jitted_interval = jit(interval)
@@ -98,6 +104,8 @@ def _compile(text: str, entry: str, lanes: int, what: str) -> Any:
         namespace[function.__name__] = jit(_with_global(function, interval=jitted_interval))
     exec(compile(text, str(path or "<generated system>"), "exec"), namespace)
     functions = [name for name, value in namespace.items() if _made_here(value, path)]
+    for name in functions:  # numba names machine code by it: two models must not share a name in one process
+        namespace[name].__qualname__ = namespace[name].__name__ = f"{name}_{digest}"
     inner = functools.partial(jit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     namespace.update({name: inner(namespace[name]) for name in functions if name != entry})
     namespace["LANES"] = lanes
@@ -154,7 +162,7 @@ class _Kept:
 
 
 def _digest(*parts: str) -> str:
-    versions = (importlib.metadata.version("jevons"), _text("vector_math.py"), _text("compiled.py"), sys.version)
+    versions = (importlib.metadata.version("jevons"), *map(_text, _SOURCES), sys.version)
     return hashlib.sha256("\0".join((*parts, *versions)).encode()).hexdigest()[:24]
 
 

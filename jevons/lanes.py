@@ -9,7 +9,12 @@ dimension, blocks of lanes, whose number is free at run time.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+MOST_ELEMENTS = 220
+"""Elements of arrays in one loop: LLVM stops telling them apart at 250, and such a loop is not made of vectors."""
+MOST_POINTS = 64
+"""Points of a table up to which interpolation is written out."""
 
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "constants": ("p",),
@@ -51,39 +56,155 @@ def over_lanes(source: str, laned: Mapping[str, tuple[str, ...]], lanes: int, *,
 
 
 def _function(function: ast.FunctionDef, laned: tuple[str, ...], lanes: int, blocks: bool) -> ast.FunctionDef:
+    assigned = [s for s in function.body if isinstance(s, ast.Assign)]
+    if lanes > 1 and not blocks:
+        assigned = [line for statement in assigned for line in _without_searches(statement)]
     arrays = {n.value.id for n in ast.walk(function) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name)}
     rewrite = _Lanes(set(laned) & arrays, set(laned) - arrays, lanes)
     moving = set(laned)
     once: list[ast.stmt] = []
-    every: list[ast.stmt] = []
-    for statement in function.body:
-        if isinstance(statement, ast.Pass):
-            continue
-        assert isinstance(statement, ast.Assign)
-        (target,) = statement.targets
+    every: list[ast.Assign] = []
+    for statement in assigned:
+        target = statement.targets[0]
         name = target.id if isinstance(target, ast.Name) else target.value.id  # type: ignore[attr-defined]
-        if name in moving or any(isinstance(n, ast.Name) and n.id in moving for n in ast.walk(statement.value)):
+        if name in moving or _names(statement.value) & moving:
             if isinstance(target, ast.Name):
                 moving.add(name)
             every.append(rewrite.visit(statement))
         else:
             once.append(statement)
-    body = once
-    if every:
-        loop = ast.parse(f"for lane in range({lanes}): pass").body[0]
-        assert isinstance(loop, ast.For)
-        loop.body = every
-        wide = ast.parse("prefer_wide_vectors()").body
-        body = [*wide, *once, loop]
-        if blocks:
-            outer = ast.parse(f"for block in range({laned[-1]}.shape[0]): pass").body[0]
-            assert isinstance(outer, ast.For)
-            rows = [ast.parse(f"{name}_block = {name}[block]").body[0] for name in laned]
-            loop.body = [_Blocks(set(laned)).visit(statement) for statement in every]
-            outer.body = [*rows, loop]
-            body = [*wide, *once, outer]
-    function.body = body or [ast.Pass()]
+    loops = _split(every)
+    shared = sorted(_crossing(loops))
+    loops = [_with_workspace(loop, shared, lanes) for loop in loops] if shared else loops
+    if blocks:
+        loops = [[_Blocks(set(laned)).visit(statement) for statement in loop] for loop in loops]
+    body: list[ast.stmt] = [_for("lane", str(lanes), loop) for loop in loops]
+    if shared:
+        body = [*_parse(f"workspace = empty({len(shared) * lanes})"), *body]
+    if blocks and body:
+        rows = [line for name in laned for line in _parse(f"{name}_block = {name}[block]")]
+        body = [_for("block", f"{laned[-1]}.shape[0]", [*rows, *body])]
+    function.body = [*_parse("prefer_wide_vectors()"), *once, *body]
     return ast.fix_missing_locations(function)
+
+
+def _parse(text: str) -> list[ast.stmt]:
+    return ast.parse(text).body
+
+
+def _for(variable: str, count: str, body: Sequence[ast.stmt]) -> ast.stmt:
+    (loop,) = _parse(f"for {variable} in range({count}): pass")
+    assert isinstance(loop, ast.For)
+    loop.body = list(body)
+    return loop
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _places(statements: Sequence[ast.stmt]) -> set[str]:
+    """Elements of arrays that statements touch."""
+    return {ast.unparse(n) for s in statements for n in ast.walk(s) if isinstance(n, ast.Subscript)}
+
+
+def _split(statements: list[ast.Assign]) -> list[list[ast.Assign]]:
+    """Statements in as few loops as keep the elements that each touches below what compilers can keep apart."""
+    most = MOST_ELEMENTS
+    while True:
+        loops: list[list[ast.Assign]] = []
+        touched: set[str] = set()
+        for statement in statements:
+            places = _places([statement])
+            if not loops or len(touched | places) > most:
+                loops.append([])
+                touched = set()
+            loops[-1].append(statement)
+            touched |= places
+        crossing = _crossing(loops)
+        sizes = [len(_places(loop)) + sum(len(_used(loop, n)) for n in crossing) for loop in loops]
+        if max(sizes, default=0) <= MOST_ELEMENTS or most < MOST_ELEMENTS // 8:
+            return loops
+        most -= MOST_ELEMENTS // 16
+
+
+def _used(loop: Sequence[ast.Assign], name: str) -> list[ast.Assign]:
+    """The statements of a loop that use or make a name, at most the first."""
+    return next(([s] for s in loop if name in _names(s)), [])
+
+
+def _crossing(loops: Sequence[Sequence[ast.Assign]]) -> set[str]:
+    """Names made in one loop and used in a later one."""
+    made: set[str] = set()
+    crossing: set[str] = set()
+    for loop in loops:
+        used = {name for s in loop for name in _names(s.value)}
+        crossing |= used & made
+        made |= {s.targets[0].id for s in loop if isinstance(s.targets[0], ast.Name)}
+    return crossing
+
+
+def _with_workspace(loop: Sequence[ast.Assign], shared: Sequence[str], lanes: int) -> list[ast.Assign]:
+    """The statements of a loop with the names it shares with others kept in an array between the loops."""
+    made = {s.targets[0].id for s in loop if isinstance(s.targets[0], ast.Name)}
+    used = {name for s in loop for name in _names(s.value)}
+    place = {name: f"workspace[{i * lanes} + lane]" for i, name in enumerate(shared)}
+    lines = [f"{name} = {place[name]}" for name in shared if name in used and name not in made]
+    result: list[ast.stmt] = [line for text in lines for line in _parse(text)]
+    for statement in loop:
+        result.append(statement)
+        target = statement.targets[0]
+        if isinstance(target, ast.Name) and target.id in place:
+            result += _parse(f"{place[target.id]} = {target.id}")
+    return [s for s in result if isinstance(s, ast.Assign)]
+
+
+def _without_searches(statement: ast.Assign) -> list[ast.Assign]:
+    """A statement with interpolation in tables written out as sums, which lanes can do side by side."""
+    unrolled = _Unrolled()
+    rewritten = unrolled.visit(statement)
+    return [*unrolled.lines, rewritten]
+
+
+class _Unrolled(ast.NodeTransformer):
+    """Replaces ``interpolate(tab, first, n, extrapolate, x)`` and its slope by branch-free sums over the intervals."""
+
+    def __init__(self) -> None:
+        self.lines: list[ast.Assign] = []
+
+    def _add(self, text: str) -> None:
+        self.lines += [s for s in _parse(text) if isinstance(s, ast.Assign)]
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in ("interpolate", "interpolate_slope"):
+            return node
+        first, n, extrapolate = (int(ast.literal_eval(a)) for a in node.args[1:4])
+        if n > MOST_POINTS:
+            return node
+        x = f"at_{first}_{len(self.lines)}_{name[-5:]}"
+        self._add(f"{x} = {ast.unparse(node.args[4])}")
+        for k in range(n - 1):
+            xs, ys = f"tab[{first + k + 1}] - tab[{first + k}]", f"tab[{first + n + k + 1}] - tab[{first + n + k}]"
+            self._add(f"slope_{first}_{k} = ({ys}) / ({xs})")
+        slopes = [f"slope_{first}_{k}" for k in range(n - 1)]
+        if name == "interpolate_slope":
+            text = slopes[0]
+            for k in range(1, n - 1):
+                text = f"({slopes[k]} if {x} >= tab[{first + k}] else {text})"
+            outside = f"0.0 if {x} < tab[{first}] or {x} >= tab[{first + n - 1}] else "
+            text = text if extrapolate else f"({outside}{text})"
+        else:
+            text = f"tab[{first + n}]"
+            for k in range(n - 1):
+                part = f"{x} - tab[{first + k}]"
+                if k > 0 or not extrapolate:
+                    part = f"max({part}, 0.0)"
+                if k < n - 2 or not extrapolate:
+                    part = f"min({part}, tab[{first + k + 1}] - tab[{first + k}])"
+                text += f" + {slopes[k]} * ({part})"
+        return ast.parse(text, mode="eval").body
 
 
 class _Lanes(ast.NodeTransformer):

@@ -258,6 +258,43 @@ def test_the_second_process_loads_what_the_first_compiled(tmp_path):
     assert in_a_new_process(tmp_path)[1] == second[1]  # and the damage is mended
 
 
+TWO_MODELS = """
+import sys
+import numpy as np, jevons as jv
+for name in sys.argv[1:]:
+    model = jv.load(name, None)
+    simulation = jv.Simulation(model, [model.start + 1.0, model.start + 2.0], model.structure.order[:3])
+    rows = simulation.base[None] * np.linspace(0.99, 1.0, 3)[:, None]
+    members = simulation.run_members(rows, simulation.parameters)
+    print(name, members.codes.tolist(), repr(members.values.sum()))
+"""
+
+
+def test_compiled_functions_of_two_models_share_no_name():
+    """numba names machine code by it, so that code of two models loaded into one process would be mixed up."""
+    sources = [Simulation(MODELS[name], [MODELS[name].start], []).system.source for name in ("bass", "wright")]
+    names = [
+        compiled.member_kernel(source, adaptive, lanes)._unkept.py_func.__qualname__
+        for source in sources
+        for adaptive in (False, True)
+        for lanes in (1, LANES)
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_kept_code_of_several_models_lives_in_one_process(tmp_path):
+    environment = {**os.environ, "JEVONS_CACHE_DIR": str(tmp_path)}
+
+    def told(*names):
+        command = [sys.executable, "-c", TWO_MODELS, *names]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    names = ["bass", "wright"]
+    alone = [line for name in names for line in told(name)]
+    assert told(*names) == alone
+
+
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path):
     expected = in_a_new_process(tmp_path / "good")
     (tmp_path / "file").write_text("in the way")
