@@ -44,7 +44,7 @@ def _ready(run: Callable[[], Floats], expected: Floats, limit: float, note: str 
 def single(case: Case, repetitions: int, budget: float) -> list[Result]:
     """One run from the start to the end; models loaded and code compiled before."""
     row = case.centre
-    ours, e = Ours(case), equations(case)
+    ours, by_euler, e = Ours(case), Ours(case, "Euler"), equations(case)
     expected = ours.run(row)
 
     def prepared(run: Callable[[Floats], Floats], limit: float, note: str) -> Ready:
@@ -60,6 +60,7 @@ def single(case: Case, repetitions: int, budget: float) -> list[Result]:
 
     peers = [
         Peer("jevons, RK4, compiled", lambda: Ready(lambda: ours.run(row), note="`Simulation.run_vector`")),
+        Peer("jevons, Euler, compiled", lambda: Ready(lambda: by_euler.run(row), note="to compare with PySD")),
         Peer("jevons, RK4, plain Python", lambda: prepared(ours.run_python, SAME_METHOD, "`Simulation.run`")),
         Peer("PySD, Euler", lambda: _ready(PySD(case).run, euler(case, row), SAME_METHOD, "checked against our Euler")),
         Peer("pysimlin, RK4", lambda: _ready(Simlin(case).run, expected, SAME_METHOD)),

@@ -2,7 +2,7 @@
 
 Usage: python calibration/fit_world.py [FOLDER]
 
-FOLDER is calibration/fits beside this file by default. About a quarter of an hour on two cores.
+FOLDER is calibration/fits beside this file by default. About three minutes on two cores.
 """
 
 from __future__ import annotations

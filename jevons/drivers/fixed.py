@@ -73,18 +73,24 @@ def integrate(
                     for lane in range(LANES):
                         active[i * LANES + lane] = j < steps[lane]
             rhs(t, x, p, s, tab, k1)
-            for part in range(2, order + 1):  # Euler has no further stage
-                fraction = 0.5 if part < 4 else 1.0
-                last = k1 if part == 2 else k2 if part == 3 else k3
-                for lane in range(LANES):
-                    stage[lane] = t[lane] + fraction * h[lane]
-                for k in range(size):
-                    y[k] = x[k] + fraction * step[k] * last[k]
-                rhs(stage, y, p, s, tab, k2 if part == 2 else k3 if part == 3 else k4)
             if order == EULER:
                 for k in range(size):
                     x[k] = x[k] + step[k] * k1[k] if active[k] else x[k]
-            else:
-                for k in range(size):
-                    slope = (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]) / 6.0
-                    x[k] = x[k] + step[k] * slope if active[k] else x[k]
+                continue
+            # The stages are written out: choosing arrays in a loop costs atomic reference counts each time.
+            for lane in range(LANES):
+                stage[lane] = t[lane] + 0.5 * h[lane]
+            for k in range(size):
+                y[k] = x[k] + 0.5 * step[k] * k1[k]
+            rhs(stage, y, p, s, tab, k2)
+            for k in range(size):
+                y[k] = x[k] + 0.5 * step[k] * k2[k]
+            rhs(stage, y, p, s, tab, k3)
+            for lane in range(LANES):
+                stage[lane] = t[lane] + h[lane]
+            for k in range(size):
+                y[k] = x[k] + step[k] * k3[k]
+            rhs(stage, y, p, s, tab, k4)
+            for k in range(size):
+                slope = (k1[k] + 2.0 * k2[k] + 2.0 * k3[k] + k4[k]) / 6.0
+                x[k] = x[k] + step[k] * slope if active[k] else x[k]
