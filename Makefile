@@ -1,7 +1,7 @@
 # make project   the main job: calibrated projection, figures and rebound into out/
 # make test      linters, types, architecture and tests
 # make fit       the shipped fits again (a few minutes)
-# make bench     speed against peers, into benchmarks/RESULTS.md (half an hour; gcc for the C program)
+# make bench     speed against peers, into benchmarks/RESULTS.md (20 minutes; gcc for the C program)
 
 PYTHON ?= python3
 VENV := .venv

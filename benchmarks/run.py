@@ -1,7 +1,7 @@
 """Measure jevons against its peers and write a table.
 
 Each peer is built and its result checked before it is timed; then all run in turn. A peer that is not installed
-gets a line that says so. Progress goes to stderr. Half an hour on two cores, --quick ten minutes.
+gets a line that says so. Progress goes to stderr. About twenty minutes on two cores.
 """
 
 from __future__ import annotations

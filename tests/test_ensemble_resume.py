@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from small_ensembles import Deadly, Slow, contents, relaxation
 
@@ -156,23 +157,20 @@ pathlib.Path.replace = new_replace
 
 @posix
 def test_workers_end_with_the_process_that_started_them(whole, tmp_path):
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    if not children.exists():
-        pytest.skip("needs /proc to list the processes")
     folder = tmp_path / "run"
     process = start(tmp_path, folder, workers=2)
     wait_for(lambda: chunks(folder) >= 1 or process.poll() is not None)
-    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = psutil.Process(process.pid).children()
     kill(process)
-    wait_for(lambda: not any(alive(int(pid)) for pid in listed), 20)
+    wait_for(lambda: not any(alive(worker) for worker in workers), 20)
     job().run(folder, progress=False, threads=1)
-    assert len(listed) >= 2 and contents(folder) == whole["summary"]
+    assert len(workers) >= 2 and contents(folder) == whole["summary"]
 
 
-def alive(pid: int) -> bool:
+def alive(process: psutil.Process) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
