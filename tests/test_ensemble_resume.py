@@ -81,7 +81,7 @@ def wait_for(condition, seconds: float = 120.0) -> None:
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.communicate()
+    process.communicate(timeout=30)  # workers that outlive it hold its output open
 
 
 @pytest.fixture(scope="module")
