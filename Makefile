@@ -1,13 +1,14 @@
 # make project   the main job: calibrated projection, figures and rebound into out/
 # make test      linters, types, architecture and tests
-# make fit       the shipped fits again (a few minutes)
+# make slow      tests that take longer than half a minute each
+# make fit       the shipped fits and posteriors again, and what judges them (an hour)
 # make bench     speed against peers, into benchmarks/RESULTS.md (20 minutes; gcc for the C program)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: project test tests lint fit notebooks bench clean
+.PHONY: project test tests slow lint fit notebooks bench clean
 .DEFAULT_GOAL := project
 
 $(BIN)/python:
@@ -27,6 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 project: $(VENV)/.installed
 	$(BIN)/jevons project --out out
+	$(BIN)/jevons report --source out --out out/report.html
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -35,15 +37,25 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test: lint tests
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 --dist load -m slow
 
 notebooks: $(VENV)/.installed-dev
 	$(BIN)/python notebooks/execute.py
 
+FITS := calibration/fits
+
 fit: $(VENV)/.installed
-	$(BIN)/python calibration/fit_world.py
+	$(BIN)/python calibration/fit_world.py $(FITS) --resume
+	$(BIN)/jevons profile world --resume --out $(FITS)/profiles
+	$(BIN)/jevons backtest world --resume --out $(FITS)/backtest
+	$(BIN)/jevons backtest world --variant wide_bias --resume --out $(FITS)/backtest
+	$(BIN)/python calibration/checks_world.py
+	$(BIN)/python calibration/ablation_world.py --resume
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"

@@ -1,29 +1,59 @@
-"""Fit the world model in both variants and write the shipped results.
+"""Fit the world in every reading of the data and every shape of satiation, sample the posteriors, write them.
 
-Usage: python calibration/fit_world.py [FOLDER]
+Usage: python calibration/fit_world.py [FOLDER] [--only NAME] [--steps N] [--resume]
 
-FOLDER is calibration/fits beside this file by default. About three minutes on two cores.
+FOLDER is calibration/fits beside this file by default. A job that was stopped goes on with --resume; what is
+unfinished is kept in FOLDER/unfinished and removed at the end.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import shutil
 from pathlib import Path
 
 import jevons as jv
 
+JOBS = [
+    ("world", "main"), ("world", "no_bias"), ("world", "older"), ("world", "iea"), ("world", "wide_bias"),
+    ("world_full_price", "main"), ("world_hump", "main"),
+]  # fmt: skip
 
-def main(folder: Path) -> None:
-    """Fit each variant of calibration/world.toml and save it."""
-    config = jv.read_config("world")
-    history = jv.read_history("world")
-    for name, variant in config.variants.items():
-        calibration = config.calibration(jv.load("world", fit=None), history, name)
-        fit = jv.fit(calibration, starts=config.starts, seed=config.seed, spread=config.spread)
-        print(fit)
-        draws = jv.randomised_draws(fit, config.draws, config.seed)
-        jv.save_fit(fit, draws, folder / f"world-{name}", variant.fixed, "python calibration/fit_world.py")
+
+def fit_one(model: str, variant: str, folder: Path, steps: int, resume: bool) -> None:
+    """Fit, sample and save one of the jobs."""
+    config, world = jv.read_config(model), jv.load(model, fit=None)
+    calibration = config.calibration(world, config.read_history(), variant)
+    name = f"{model}-{variant}"
+    unfinished = folder / "unfinished" / name
+    fit = jv.fit(
+        calibration, starts=config.starts, seed=config.seed, spread=config.spread, folder=unfinished, resume=resume
+    )
+    print(fit, flush=True)
+    report = jv.reported_quantities(world, config, calibration)
+    posterior = jv.sample(fit, seed=config.seed, steps=steps, quantities=report, folder=unfinished, resume=resume)
+    print(posterior, flush=True)
+    fixed = {**config.values, **config.variant(variant).fixed}
+    command = "python calibration/fit_world.py"
+    jv.save_fit(fit, posterior, folder / name, fixed=fixed, draws=config.draws, command=command)
+    shutil.rmtree(unfinished)
+
+
+def main() -> None:
+    """Do all jobs, or one."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "fits")
+    parser.add_argument("--only", help="one job, such as world-main")
+    parser.add_argument("--steps", type=int, default=4000, help="most steps of each of four chains")
+    parser.add_argument("--resume", action="store_true", help="go on from a job that was stopped")
+    options = parser.parse_args()
+    names = [f"{m}-{v}" for m, v in JOBS]
+    if options.only is not None and options.only not in names:
+        parser.error(f"--only {options.only}, expected one of {', '.join(names)}")
+    for model, variant in JOBS:
+        if options.only in (None, f"{model}-{variant}"):
+            fit_one(model, variant, options.folder, options.steps, options.resume)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "fits")
+    main()

@@ -61,15 +61,21 @@ if TYPE_CHECKING:
         trend,
     )
     from jevons.inference.config import read_config, shipped_fit
-    from jevons.inference.fit import Fit, fit, load_fit, save_fit, summarise
-    from jevons.inference.hindcast import Backtest, backtest, break_year, counterfactuals
+    from jevons.inference.fit import Fit, fit, summarise
+    from jevons.inference.hindcast import break_year, counterfactuals
     from jevons.inference.history import History, Observation, read_history
+    from jevons.inference.identifiability import Hint, Identifiability, identifiability
+    from jevons.inference.posterior import Posterior, sample
     from jevons.inference.problem import Calibration
     from jevons.inference.profile import Held, profile, refit
-    from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
+    from jevons.inference.profiles import Profile, profile_likelihood, profiles
+    from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound, reported_quantities
     from jevons.inference.sampling import Draws, randomised_draws
+    from jevons.inference.stored import StoredFit, load_fit, save_fit
+    from jevons.inference.unknowns import Condition, Nuisance
     from jevons.library import list_models, load
     from jevons.model import Model
+    from jevons.problems import Problem, open_problem
     from jevons.rebound_meter import Rebound, ReboundMeter, rebound, shock
     from jevons.scenario import Change, Scenario, load_scenario, read_scenario
     from jevons.simulation import Member, Members, Simulation
@@ -78,10 +84,10 @@ if TYPE_CHECKING:
 __all__ = [
     "TIME",
     "Auxiliary",
-    "Backtest",
     "Calibration",
     "CalibrationError",
     "Change",
+    "Condition",
     "Design",
     "Draws",
     "Driver",
@@ -92,8 +98,10 @@ __all__ = [
     "FitError",
     "Flow",
     "Held",
+    "Hint",
     "History",
     "HistoryError",
+    "Identifiability",
     "InitialUnknown",
     "IntegrationError",
     "JevonsError",
@@ -104,8 +112,12 @@ __all__ = [
     "ModelError",
     "Names",
     "Normal",
+    "Nuisance",
     "Observation",
     "Parameter",
+    "Posterior",
+    "Problem",
+    "Profile",
     "Projection",
     "Range",
     "Rebound",
@@ -119,22 +131,26 @@ __all__ = [
     "Simulation",
     "Status",
     "Stock",
+    "StoredFit",
     "Table",
     "Trajectory",
     "UnitError",
-    "backtest",
     "break_year",
     "counterfactuals",
     "delay1",
     "delay3",
     "fit",
+    "identifiability",
     "list_models",
     "load",
     "load_fit",
     "load_scenario",
     "lookup",
     "morris",
+    "open_problem",
     "profile",
+    "profile_likelihood",
+    "profiles",
     "project",
     "project_rebound",
     "pulse",
@@ -146,6 +162,8 @@ __all__ = [
     "read_scenario",
     "rebound",
     "refit",
+    "reported_quantities",
+    "sample",
     "save_fit",
     "shipped_fit",
     "shock",
@@ -163,6 +181,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "problems": "Problem open_problem",
     "elements": ("Auxiliary Driver Flow InitialUnknown LogNormal Normal Parameter Range Roles Sector Stock Table"),
     "ensemble.design": "Design",
     "ensemble.result": "EnsembleResult read_ensemble",
@@ -177,12 +196,17 @@ _PLACES = {
         "smooth3 smooth_max smooth_min smooth_positive soft_limit step symbol trend"
     ),
     "inference.config": "read_config shipped_fit",
-    "inference.fit": "Fit fit load_fit save_fit summarise",
-    "inference.hindcast": "Backtest backtest break_year counterfactuals",
+    "inference.fit": "Fit fit summarise",
+    "inference.stored": "StoredFit load_fit save_fit",
+    "inference.posterior": "Posterior sample",
+    "inference.identifiability": "Hint Identifiability identifiability",
+    "inference.profiles": "Profile profile_likelihood profiles",
+    "inference.unknowns": "Condition Nuisance",
+    "inference.hindcast": "break_year counterfactuals",
     "inference.history": "History Observation read_history",
     "inference.problem": "Calibration",
     "inference.profile": "Held profile refit",
-    "inference.projection": "Projection ReboundEnsemble project project_rebound",
+    "inference.projection": "Projection ReboundEnsemble project project_rebound reported_quantities",
     "inference.sampling": "Draws randomised_draws",
     "library": "list_models load",
     "model": "Model",

@@ -9,13 +9,17 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from jevons.cli_ensembles import ensemble, sensitivity
+from jevons.cli_inference import backtest, fit, profile, sample
 from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, load_model, numbers
 from jevons.errors import FitError, IntegrationError, JevonsError
+
+if TYPE_CHECKING:
+    from jevons.scenario import Scenario
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -62,8 +66,8 @@ def _report(error: Exception, debug: bool) -> None:
     click.echo(f"jevons: {error}", err=True)
 
 
-cli.add_command(ensemble)
-cli.add_command(sensitivity)
+for command in (ensemble, sensitivity, fit, sample, profile, backtest):
+    cli.add_command(command)
 
 
 @cli.command("list")
@@ -175,43 +179,10 @@ def run(
 
 
 @cli.command()
-@click.argument("model")
-@click.option("--variant", default="main", show_default=True, help="Reading of the data: main or no_bias.")
-@click.option("--starts", type=click.IntRange(1), help="Number of starts; that of the calibration by default.")
-@click.option("--draws", type=click.IntRange(1), help="Number of draws; that of the calibration by default.")
-@click.option("--seed", type=int, help="Seed; that of the calibration by default.")
-@click.option("--until", metavar="YYYY-MM", help="Use only what was known by the end of this month.")
-@click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder for the result.")
-def fit(
-    model: str, variant: str, starts: int | None, draws: int | None, seed: int | None, until: str | None, out: str
-) -> None:
-    """Fit a model to its history, from many starts.
-
-    Example: jevons fit world --variant main --starts 16 --out fit
-    """
-    from jevons.inference.config import read_config
-    from jevons.inference.fit import fit as run_fit
-    from jevons.inference.fit import notable_moves, parameter_table, save_fit
-    from jevons.inference.history import read_history
-    from jevons.inference.sampling import randomised_draws
-
-    config = read_config(model)
-    problem = config.calibration(load_model(model, "none"), read_history(model), variant, until)
-    used_seed = config.seed if seed is None else seed
-    result = run_fit(problem, starts=starts or config.starts, seed=used_seed, spread=config.spread)
-    click.echo(str(result))
-    for line in notable_moves(parameter_table(result)):
-        click.echo(f"  moved {line}")
-    drawn = randomised_draws(result, draws or config.draws, used_seed)
-    folder = save_fit(result, drawn, out, config.variant(variant).fixed, "jevons fit " + model)
-    click.echo(f"wrote {folder}")
-
-
-@cli.command()
 @click.option(
     "--out", type=click.Path(file_okay=False), default="out", show_default=True, help="Folder for the results."
 )
-@click.option("--variant", default="main", show_default=True, help="Shipped fit: main or no_bias.")
+@click.option("--variant", default="main", show_default=True, help="Shipped fit, or a folder with a fit.")
 @click.option("--draws", type=click.IntRange(20), help="How many of the fit's draws, 20 or more; all by default.")
 @click.option("--scenario", "scenarios", multiple=True, help="One more scenario for projection.csv; may be repeated.")
 def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...]) -> None:
@@ -232,6 +203,30 @@ def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...
 
 
 @cli.command()
+@click.option("--out", type=click.Path(dir_okay=False), default="out/report.html", show_default=True, help="The page.")
+@click.option(
+    "--source", type=click.Path(file_okay=False), default="out", show_default=True, help="Of 'jevons project'."
+)
+@click.option(
+    "--fits", type=click.Path(exists=True, file_okay=False), help="Folder of fits instead of the shipped one."
+)
+@click.option("--variant", default="main", show_default=True, help="Reading of the data.")
+def report(out: str, source: str, fits: str | None, variant: str) -> None:
+    """Put all of it on one page: the answer, the evidence, the checks, the failures.
+
+    The page needs nothing else, no network either. Run 'jevons project' first: its folder is what the page is made of.
+
+    Example: jevons report --out report.html
+    """
+    from jevons.html.document import write_report
+
+    if not (Path(source) / "projection.csv").exists():
+        raise click.UsageError(f"{source} holds no projection.csv; run 'jevons project --out {source}' first")
+    written = write_report(Path(out), source=Path(source), fits=Path(fits) if fits else None, variant=variant)
+    click.echo(f"wrote {written}")
+
+
+@cli.command()
 @click.argument("model")
 @click.option(
     "--shock", "kind", help="Kind of efficiency; the world has inference, training, hardware, facility, hardware_price."
@@ -242,12 +237,15 @@ def project(out: str, variant: str, draws: int | None, scenarios: tuple[str, ...
 @click.option("--scenario", help="A scenario of efficiency gains instead of --shock, --factor and --at.")
 @click.option("--until", type=float, default=10.0, show_default=True, help="Years after the gain.")
 @click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write R over time there.")
+@click.option("--draws", type=click.IntRange(0), default=400, show_default=True, help="Draws for the bands; 0: none.")
 @fit_option
 def rebound(
     model: str, kind: str | None, factor: float | None, at: float | None, spread: float, scenario: str | None,
-    until: float, path: str | None, fit_name: str,
+    until: float, path: str | None, draws: int, fit_name: str,
 ) -> None:  # fmt: skip
     """Measure the rebound of an efficiency gain from three runs.
+
+    First at the best fit, then over the draws of its posterior: median, 50 and 90 % bands, P(R > 1).
 
     Example: jevons rebound world --shock inference --factor 10 --at 2025.07 --csv rebound.csv
     """
@@ -279,6 +277,8 @@ def rebound(
         cells = ["undefined" if math.isnan(x) else f"{x:.3f}" for x in (r, total)]
         click.echo(f"{horizon:6g} {cells[0]:>8} {cells[1]:>11} {100 * result.induced_growth[k]:+13.2f}%")
     click.echo(f"Counterfactual: {result.counterfactual}.")
+    if draws and fit_variant(fit_name) is not None:
+        _rebound_bands(model, fit_name, chosen, float(result.times[0]), until, draws)
     if path:
         with Path(path).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -298,6 +298,30 @@ def rebound(
                 ["" if math.isnan(x) else repr(float(x)) for x in row] for row in zip(*columns, strict=True)
             )
         click.echo(f"wrote {path}")
+
+
+def _rebound_bands(model: str, fit_name: str, chosen: Scenario, at: float, until: float, draws: int) -> None:
+    """Print the rebound over the draws of a fit, if the model has one."""
+    from jevons.inference.config import shipped_fit, shipped_fits
+    from jevons.inference.projection import project_rebound
+
+    if not Path(fit_name).exists() and not any(f.startswith(f"{model}-") for f in shipped_fits()):
+        return
+    stored = shipped_fit(model, fit_name)
+    horizons = sorted({h for h in (1.0, 3.0, 5.0, 10.0) if h < until} | {until})
+    symbolic = load_model(model, "none")
+    found = project_rebound(
+        symbolic, stored, [(chosen, 1.0)], at, horizons=horizons, draws=min(draws, len(stored.sample))
+    ).table
+    click.echo(f"Over {min(draws, len(stored.sample))} draws of the posterior:")
+    click.echo(f"{'years':>6} {'median':>8} {'50 % band':>17} {'90 % band':>17} {'P(R > 1)':>9} {'undefined':>10}")
+    for row in found.itertuples():
+        half, most = (f"{low:.2f} to {high:.2f}" for low, high in ((row.p25, row.p75), (row.p05, row.p95)))
+        cells = f"{row.rebound:8.3f} {half:>17} {most:>17} {row.probability_backfire:9.0%} {row.undefined_share:10.0%}"
+        click.echo(f"{row.horizon_years:6g} {cells}")
+    click.echo(
+        "P(R > 1) holds for the fit's prior of the price elasticity, which the data hardly move: see backfire.csv."
+    )
 
 
 @cli.command()

@@ -17,7 +17,7 @@ fit_option = click.option(
     "fit_name",
     default="main",
     show_default=True,
-    help="Variant of the shipped fit; 'none' for prior medians.",
+    help="Shipped fit, or a folder with a fit; 'none' for prior medians.",
 )
 
 

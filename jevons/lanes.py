@@ -122,15 +122,10 @@ def _split(statements: list[ast.Assign]) -> list[list[ast.Assign]]:
             loops[-1].append(statement)
             touched |= places
         crossing = _crossing(loops)
-        sizes = [len(_places(loop)) + sum(len(_used(loop, n)) for n in crossing) for loop in loops]
+        sizes = [len(_places(loop)) + len(crossing & set().union(*map(_names, loop))) for loop in loops]
         if max(sizes, default=0) <= MOST_ELEMENTS or most < MOST_ELEMENTS // 8:
             return loops
         most -= MOST_ELEMENTS // 16
-
-
-def _used(loop: Sequence[ast.Assign], name: str) -> list[ast.Assign]:
-    """The statements of a loop that use or make a name, at most the first."""
-    return next(([s] for s in loop if name in _names(s)), [])
 
 
 def _crossing(loops: Sequence[Sequence[ast.Assign]]) -> set[str]:

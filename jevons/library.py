@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jevons.errors import ModelError, nearest
@@ -41,13 +42,15 @@ def load(name: str, fit: str | None = "main") -> Model:
     name : str
         One of ``jevons list``.
     fit : str or None
-        Variant of the shipped fit whose values the model takes, ``"main"`` by default; None leaves the prior
-        medians. Models without a shipped fit keep their own values.
+        Variant of the shipped fit whose values the model takes, ``"main"`` by default, or a folder with a fit; None
+        leaves the prior medians. Models without a shipped fit keep their own values.
 
     Raises
     ------
     ModelError
         If there is no such model.
+    CalibrationError
+        If there is no such fit, or it is of another model.
 
     Examples
     --------
@@ -60,9 +63,11 @@ def load(name: str, fit: str | None = "main") -> Model:
     module, function = _place(name)
     model: Model = getattr(importlib.import_module(f"jevons.models.{module}"), function)()
     fitted = [f for f in shipped_fits() if f.startswith(f"{name}-")]
-    if fit is None or not fitted:
+    if fit is None or (fit == "main" and not fitted):
         return model
-    return model.with_values(shipped_fit(name, fit).values)
+    stored = shipped_fit(name, fit)
+    stored.require(model)
+    return model.with_values(stored.values)
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -112,6 +117,8 @@ def _state(name: str, fit: str | None) -> str:
     for folder in ("jevons", "jevons.models"):
         for file in _files(importlib.resources.files(folder), ".py"):
             digest.update(file.read_bytes())
+    if fit is not None and Path(fit).is_dir():
+        digest.update(b"".join(file.read_bytes() for file in _files(Path(fit), "parameters.csv", "fit.toml")))
     fits = importlib.resources.files("jevons.calibration").joinpath("fits")
     for kept in sorted((f for f in fits.iterdir() if f.name.startswith(f"{name}-")), key=lambda f: f.name):
         digest.update(

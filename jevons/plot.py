@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from jevons.ensemble.result import EnsembleResult
-    from jevons.inference.fit import StoredFit
     from jevons.inference.history import History
     from jevons.inference.projection import Projection, ReboundEnsemble
+    from jevons.inference.stored import StoredFit
 
 BLUE, ORANGE, GREY, GREEN, RED = "#1f5fa8", "#d9781e", "#777777", "#2b8a57", "#b3282d"
 
@@ -82,17 +82,18 @@ def history_and_projection(projection: Projection, history: History, bias: float
     past.legend(loc="upper left", frameon=False, fontsize=8.5)
     _observations(future, history, bias, labels=False)
     _benchmarks(future, history)
-    top = float(projection.quantiles("baseline", "dc_electricity")[2].max())
+    top = float(projection.quantiles("baseline", "dc_electricity")[-1].max())
     future.set_xlim(2009.5, 2036.2)
     future.set_ylim(0, top * 1.05)
     future.set_title("Projection, and the projections of others (never fitted)", fontsize=11)
     future.legend(loc="upper left", frameon=False, fontsize=8.5)
     note = (
-        f"Model: median and 90 % band of {projection.draws} draws. Points stand at their calendar year; bars are the "
-        f"sources' own ranges. The older family (Masanet et al. 2020 and after) reads {1 - np.exp(bias):.0%} below the "
-        "IEA's newer line; the fit estimates that bias.\nCrypto and transmission networks excluded. Beyond 2026 the "
+        f"Model: median, 50 and 90 % bands of {projection.draws} draws. Points stand at their calendar year; bars are "
+        f"the sources' own ranges. The older family (Masanet et al. 2020 and after) reads {1 - np.exp(bias):.0%} below "
+        "the IEA's newer line; the fit estimates that bias. Crypto and transmission networks excluded. Beyond 2026 the "
         "paths hang on limits of power, finance and chips for which there are no data."
     )
+    note = textwrap.fill(note, 180)
     figure.supxlabel(note, fontsize=8, color=GREY, ha="center")
     figure.savefig(path, dpi=150)
     return Path(path)
@@ -101,13 +102,15 @@ def history_and_projection(projection: Projection, history: History, bias: float
 def _bands(ax: Axes, projection: Projection, last: int) -> None:
     keep = projection.years <= last
     years = projection.years[keep]
-    median, low, high = projection.quantiles("baseline", "dc_electricity")[:, keep]
-    ax.fill_between(years, low, high, color=BLUE, alpha=0.18, lw=0, label="model, 90 % band")
+    median, p05, p25, p75, p95 = projection.quantiles("baseline", "dc_electricity")[:, keep]
+    ax.fill_between(years, p05, p95, color=BLUE, alpha=0.15, lw=0, label="model, 90 % band")
+    ax.fill_between(years, p25, p75, color=BLUE, alpha=0.28, lw=0, label="model, 50 % band")
     ax.plot(years, median, color=BLUE, lw=2.2, label="model, baseline")
     if ("deepseek", "dc_electricity") in projection.paths and last > 2030:
         shocked = projection.quantiles("deepseek", "dc_electricity")[0, keep]
         ax.plot(years, shocked, color=ORANGE, lw=2, ls="--", label="with DeepSeek's gains, tenfold")
-    conventional = median - projection.quantiles("baseline", "ai_electricity")[0, keep]
+    ai = projection.paths["baseline", "ai_electricity"]
+    conventional = np.median(projection.paths["baseline", "dc_electricity"] - ai, axis=0)[keep]
     ax.plot(years, conventional, color=GREEN, lw=1.2, ls=":", label="of which conventional computing")
 
 
@@ -181,20 +184,22 @@ def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) ->
         x = [horizons.index(h) + (i - (len(shocks) - 1) / 2) * 0.13 for h in rows["horizon_years"]]
         centre = rows["rebound"].to_numpy()
         error = np.abs(np.vstack([centre - rows["p05"], rows["p95"] - centre]))
+        left.vlines(x, rows["p25"], rows["p75"], color=colours[shock], lw=5, alpha=0.45)
         left.errorbar(
-            x, centre, yerr=error, fmt="o", color=colours[shock], capsize=3, ms=6,
+            x, centre, yerr=error, fmt="o", color=colours[shock], capsize=3, ms=5,
             label=f"{shock} ×{rows['factor'].iloc[0]:g}",
         )  # fmt: skip
     left.set_xlabel("time after the gain")
     left.set_xticks(range(len(horizons)), [f"{h:g} yr" for h in horizons])
-    left.set_title("Median and 90 % band over the draws of the fit", fontsize=11)
-    left.legend(frameon=False, fontsize=9, ncols=2)
+    left.set_title("Median, 50 % (thick) and 90 % bands over the draws of the fit", fontsize=11)
+    left.legend(frameon=False, fontsize=9, ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     name = "deepseek" if "deepseek" in ensemble.paths else shocks[-1]
     paths = ensemble.paths[name]
     shown = np.isnan(paths).mean(axis=0) < 0.5
-    median, low, high = np.nanquantile(paths[:, shown], (0.5, 0.05, 0.95), axis=0)
+    median, p05, p25, p75, p95 = np.nanquantile(paths[:, shown], (0.5, 0.05, 0.25, 0.75, 0.95), axis=0)
     years = ensemble.horizons[shown]
-    right.fill_between(years, low, high, color=ORANGE, alpha=0.2, lw=0, label="90 % band")
+    right.fill_between(years, p05, p95, color=ORANGE, alpha=0.18, lw=0, label="90 % band")
+    right.fill_between(years, p25, p75, color=ORANGE, alpha=0.32, lw=0, label="50 % band")
     right.plot(years, median, color=ORANGE, lw=2.2, label="median")
     right.set_xlabel("years after the gain")
     right.set_title(f"{name}: rebound over time", fontsize=11)

@@ -1,33 +1,62 @@
-"""The main job: from the shipped fit to tables, pictures and a summary."""
+"""The main job: from the shipped fits to tables, pictures and a summary."""
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jevons import plot
-from jevons.elements import LogNormal
+from jevons import plot, plot_elasticity, plot_evidence
 from jevons.errors import CalibrationError
-from jevons.inference.config import ProjectionConfig, read_config, shipped_fit, shipped_profile
-from jevons.inference.fit import StoredFit, notable_moves
-from jevons.inference.hindcast import break_year, counterfactuals
-from jevons.inference.history import History, read_history
-from jevons.inference.profile import backfire_table
-from jevons.inference.projection import Projection, ReboundEnsemble, project, project_rebound
+from jevons.inference.backfire import backfire_table, fitted_priors, rebounds_by_limit
+from jevons.inference.config import (
+    CalibrationConfig,
+    ProjectionConfig,
+    read_config,
+    shipped_fit,
+    shipped_fits,
+    shipped_table,
+)
+from jevons.inference.evidence import EVIDENCE, chosen, evidence_posterior, read_experiments
+from jevons.inference.families import exceedance_table, family_table, figures_of
+from jevons.inference.fit import summarise
+from jevons.inference.hindcast import counterfactuals
+from jevons.inference.history import History
+from jevons.inference.learned import experiments_table, moved_table
+from jevons.inference.profiles import profile_likelihood
+from jevons.inference.projection import Projection, ReboundEnsemble, measured_rebounds, project, project_rebound
+from jevons.inference.satiation import SHAPES, read_stances
+from jevons.inference.stored import StoredFit
+from jevons.inference.unknowns import Prior
 from jevons.library import load
 from jevons.model import Model
-from jevons.rebound_meter import counterfactual, roles_of, shock
+from jevons.problems import CONFIG
+from jevons.rebound_meter import HORIZONS, ReboundMeter, counterfactual, roles_of, shock
 from jevons.scenario import Scenario, load_scenario
+from jevons.summary import Findings, summary
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BACKFIRE_HORIZON = 5.0
+Floats = NDArray[np.float64]
+
+HORIZON = 5.0
+RESOLUTION = 0.5
+SIDE_DRAWS = 400
+"""Draws, at most, for gains besides the scenarios', and for rebounds of the other readings: one Monte Carlo error is
+then below 2.5 percentage points."""
+EVIDENCE_DRAWS = 2000
+ELASTICITY_VARIABLE = "demand_elasticity"
+STANCE = "central"
+ELASTICITY, SATIATION = SHAPES["power"]
+SATIATIONS = {"weak": "enthusiast", "central": "central", "strong": "sceptic"}
+"""Speeds of satiation, and whose stance they are."""
+LIMITS = ("as fitted", "lifted")
 PARAMETER_COLUMNS = ("name", "unit", "value", "prior_median", "prior_sd_log", "moved_sd", "status", "source")
 
 
@@ -37,9 +66,35 @@ class Report:
 
     projection: Projection
     rebound: ReboundEnsemble
-    variants: pd.DataFrame
+    families: pd.DataFrame
     summary: str
     files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    name: str
+    variant: str
+    config: CalibrationConfig
+    plan: ProjectionConfig
+    model: Model
+    stored: StoredFit
+    history: History
+    draws: int | None
+    progress: bool
+
+    def taken(self, stored: StoredFit, most: int | None = None) -> int:
+        """How many draws of a fit; more than the chosen fit has are asked for, so that it says so."""
+        if stored is self.stored and most is None:
+            return len(stored.sample) if self.draws is None else self.draws
+        return min(x for x in (len(stored.sample), self.draws, most) if x is not None)
+
+    def project(self, stored: StoredFit, scenarios: Sequence[Scenario]) -> Projection:
+        plan = self.plan
+        return project(
+            self.model, stored, scenarios, plan.variables, start=plan.start, end=plan.end, draws=self.taken(stored),
+            progress=self.progress,
+        )  # fmt: skip
 
 
 def run_projection(
@@ -49,6 +104,7 @@ def run_projection(
     variant: str = "main",
     draws: int | None = None,
     extra: Sequence[Scenario] = (),
+    backfire_fit: str | None = None,
     progress: bool = True,
 ) -> Report:
     """Project, measure rebounds, and write tables and pictures into a folder.
@@ -60,64 +116,198 @@ def run_projection(
     name : str
         Model whose calibration has a ``[projection]`` section.
     variant : str
-        Shipped fit to stand on.
+        Shipped fit to stand on, or a folder that ``jevons fit`` wrote.
     draws : int, optional
         How many of its draws; all by default.
     extra : sequence of Scenario
-        Projected beside baseline and deepseek.
+        Projected beside the scenarios of the calibration.
+    backfire_fit : str, optional
+        Shipped fit whose draws are weighted for the table of P(R > 1); `variant` by default. One with wider priors of
+        elasticity and satiation reaches further.
 
     Returns
     -------
     Report
     """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = read_config(name)
+    stored = shipped_fit(name, variant)
+    kept = Path(variant) / CONFIG
+    config = read_config(kept if kept.exists() else name)
     if config.projection is None:
         raise CalibrationError(f"calibration of {name!r}", ["has no [projection] section"])
     plan = config.projection
-    model, stored, history = load(name, fit=None), shipped_fit(name, variant), read_history(name)
-    scenarios = [*(load_scenario(s) for s in plan.scenarios), *extra]
-    projection = _project(model, stored, scenarios, plan, draws, progress)
-    shocks = [(shock(model, kind, factor, plan.shock_date), factor) for kind, factor in plan.shocks.items()]
-    shocks += [(load_scenario(s), factor) for s, factor in plan.scenario_shocks.items()]
-    rebounds = project_rebound(model, stored, shocks, plan.shock_date, draws=draws, progress=progress)
-    paths = {
-        v: projection if v == variant else _project(model, shipped_fit(name, v), scenarios[:1], plan, draws, progress)
-        for v in config.variants
-    }
-    variants = _variants(paths, plan)
-    fitted = model.with_values(stored.values)
-    switched_off = counterfactuals(
-        fitted, {s: load_scenario(s).apply(fitted) for s in plan.counterfactuals}, plan.counterfactual_years
-    )
-    profile = shipped_profile()
-    backfire = backfire_table(profile, plan.elasticity_priors, ["deepseek", "inference"], BACKFIRE_HORIZON)
-    tables: Mapping[str, pd.DataFrame] = {
-        "projection.csv": projection.to_frame(),
-        "fit.csv": fit_table(stored),
-        "parameters.csv": stored.parameters[list(PARAMETER_COLUMNS)],
-        "rebound.csv": rebounds.table,
-        "induced_growth.csv": rebounds.induced,
-        "variants.csv": variants,
-        "counterfactuals.csv": switched_off,
-        "elasticity_profile.csv": profile,
-        "backfire.csv": backfire,
-    }
+    if kept.exists():  # one's own data: other readings of the world's sources say nothing of it
+        variant = str(stored.meta["variant"]) or "main"
+        plan = dataclasses.replace(plan, families=(variant,))
+        config = dataclasses.replace(config, variants={variant: config.variant(variant)}, projection=plan)
+    job = _Job(name, variant, config, plan, load(name, fit=None), stored, config.read_history(), draws, progress)
+    findings = _findings(job, extra, backfire_fit)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, table in tables.items():
-        files.append(folder / name)
+    for file, table in findings.tables.items():
+        files.append(folder / file)
         table.to_csv(files[-1], index=False, float_format="%.6g")
-    bias = float(stored.values.get(plan.bias, 0.0))
-    files.append(plot.history_and_projection(projection, history, bias, folder / "history_and_projection.png"))
-    files.append(plot.rebound(rebounds, folder / "rebound.png", counterfactual(roles_of(model))))
-    files.append(plot.fit_residuals(stored, folder / "fit.png"))
-    text = summary(
-        projection, rebounds, stored, variants, switched_off, profile, backfire, history, plan.elasticity_priors
-    )
+    files += _pictures(job, findings, folder)
+    text = summary(findings)
     files.append(folder / "summary.txt")
     files[-1].write_text(text + "\n", encoding="utf-8")
-    return Report(projection, rebounds, variants, text, tuple(files))
+    return Report(findings.projection, findings.rebounds, findings.tables["families.csv"], text, tuple(files))
+
+
+def _findings(job: _Job, extra: Sequence[Scenario], backfire_fit: str | None) -> Findings:
+    plan, model, stored = job.plan, job.model, job.stored
+    scenarios = [*(load_scenario(s) for s in plan.scenarios), *extra]
+    projection = job.project(stored, scenarios)
+    gains = [load_scenario(s) for s in plan.scenario_shocks]
+    shocks = [(shock(model, kind, factor, plan.shock_date), factor) for kind, factor in plan.shocks.items()]
+    shocks += list(zip(gains, plan.scenario_shocks.values(), strict=True))
+    side = job.taken(stored, SIDE_DRAWS)
+    counts = dict.fromkeys(plan.shocks, side) | {s.name: job.taken(stored) for s in gains}
+    horizons = np.union1d(np.arange(RESOLUTION, max(HORIZONS) + RESOLUTION / 2, RESOLUTION), HORIZONS)
+    meter = ReboundMeter(model, [s for s, _ in shocks], plan.shock_date, horizons.tolist())
+    rebounds = project_rebound(
+        model, stored, shocks, plan.shock_date, draws=counts, meter=meter, progress=job.progress
+    )  # fmt: skip
+    readings, missing = _readings(job)
+    projections = {
+        r: projection if r == job.variant else job.project(fit, scenarios[:1]) for r, fit in readings.items()
+    }
+    averaged = [r for r in plan.families if r in readings]
+    families = family_table(_family_figures(job, readings, projections, rebounds, meter), averaged)
+    totals = [v.name for v in plan.variables if v.kind == "total"]
+    fitted = model.with_values(stored.values)
+    switched_off = {s: load_scenario(s).apply(fitted) for s in plan.counterfactuals}
+    priors = fitted_priors(job.config, model, stored)
+    moved = moved_table(stored, priors)
+    tables: dict[str, pd.DataFrame] = {
+        "projection.csv": projection.to_frame(),
+        "exceedance.csv": exceedance_table(projections, plan.scenarios[0], totals, job.history, averaged),
+        "rebound.csv": rebounds.table,
+        "induced_growth.csv": rebounds.induced,
+        "backfire.csv": _backfire(job, rebounds, meter, priors, backfire_fit),
+        "families.csv": families,
+        "counterfactuals.csv": counterfactuals(fitted, switched_off, plan.counterfactual_years),
+        "fit.csv": fit_table(stored),
+        "parameters.csv": parameters(stored),
+        "unmoved.csv": moved[moved["said"] == "the prior"].drop(columns="said"),
+        "evidence_world.csv": _experiments(job, projection, rebounds),
+    }
+    for file in ("evidence.csv", "shapes.csv"):
+        try:
+            tables[file] = shipped_table("evidence", file)
+        except CalibrationError:
+            missing.append(file)
+    return Findings(projection, rebounds, stored, job.history, tables, moved, tuple(averaged), tuple(missing))
+
+
+def _readings(job: _Job) -> tuple[dict[str, StoredFit], list[str]]:
+    """Fits of every reading of the sources, the chosen one first, and the names of those that are not shipped."""
+    shipped = shipped_fits()
+    wanted = [v for v in dict.fromkeys([*job.plan.families, *job.config.variants]) if v != job.variant]
+    found = {v: shipped_fit(job.name, v) for v in wanted if f"{job.name}-{v}" in shipped}
+    return {job.variant: job.stored, **found}, [v for v in wanted if v not in found]
+
+
+def _family_figures(
+    job: _Job,
+    readings: Mapping[str, StoredFit],
+    projections: Mapping[str, Projection],
+    rebounds: ReboundEnsemble,
+    meter: ReboundMeter,
+) -> dict[str, dict[str, Floats]]:
+    figures = {}
+    for reading, stored in readings.items():
+        measured = {}
+        for gain in job.plan.scenario_shocks:
+            label = f"rebound_{gain}_{HORIZON:g}yr"
+            if reading == job.variant:
+                measured[label] = rebounds.over_all(gain, [HORIZON])[:, 0]
+            else:
+                samples = stored.draws(job.taken(stored, SIDE_DRAWS))
+                measured[label] = measured_rebounds(meter, gain, samples, HORIZON)
+        figures[reading] = figures_of(projections[reading], job.plan, measured)
+    return figures
+
+
+def _backfire(
+    job: _Job,
+    rebounds: ReboundEnsemble,
+    meter: ReboundMeter,
+    priors: Mapping[str, Prior],
+    backfire_fit: str | None,
+) -> pd.DataFrame:
+    """P(R > 1) by stance, satiation and power limit, from the draws of the fit or of one with wider priors."""
+    plan, model, stored = job.plan, job.model, job.stored
+    if backfire_fit is not None and backfire_fit != job.variant:
+        stored = shipped_fit(job.name, backfire_fit)
+        stored.require(model)
+        priors = fitted_priors(job.config, model, stored)
+    samples = stored.draws(job.taken(stored))
+    gains, known = tuple(plan.scenario_shocks), read_stances()
+    paths: dict[tuple[str, str], Floats] = {}
+    for limit, changes in zip(LIMITS, ({}, plan.power_limit), strict=True):
+        if not changes and stored is job.stored:
+            found = {g: rebounds.over_all(g, HORIZONS) for g in gains}
+        else:
+            found = rebounds_by_limit(meter, samples, gains, HORIZONS, changes)
+        paths |= {(gain, limit): values for gain, values in found.items()}
+    names = (ELASTICITY, SATIATION)
+    return backfire_table(
+        dict(sorted(paths.items())),
+        HORIZONS,
+        {n: np.array([s[n] for s in samples]) for n in names},
+        {n: priors[n] for n in names},
+        {n: {ELASTICITY: known[n].usage()} for n in sorted(known, key=lambda n: known[n].usage().median)},
+        {speed: {SATIATION: known[whose].satiation} for speed, whose in SATIATIONS.items()},
+    )
+
+
+def _experiments(job: _Job, projection: Projection, rebounds: ReboundEnsemble) -> pd.DataFrame:
+    """What the experiments with prices would make of the fit's posterior."""
+    samples, base = job.stored.draws(job.taken(job.stored)), job.plan.scenarios[0]
+    sample = {n: np.array([s[n] for s in samples]) for n in (ELASTICITY, SATIATION)}
+    energy = next(v.name for v in job.plan.variables if v.kind == "total")
+    totals = {
+        f"{energy}_{y}": projection.over_all(projection.in_year(base, energy, y)) for y in job.plan.benchmark_years
+    }
+    year = int(job.plan.shock_date)
+    total = projection.over_all(projection.in_year(base, ELASTICITY_VARIABLE, year))
+    rebound = rebounds.over_all(next(iter(job.plan.scenario_shocks)), [HORIZON])[:, 0]
+    return experiments_table(sample, read_experiments(), total, {**sample, **totals}, rebound)
+
+
+def _pictures(job: _Job, findings: Findings, folder: Path) -> list[Path]:
+    bias = float(job.stored.values.get(job.plan.bias, 0.0))
+    experiments = read_experiments()
+    posteriors = {
+        e: [evidence_posterior(STANCE, chosen(e, experiments), shape, EVIDENCE_DRAWS) for shape in SHAPES]
+        for e in EVIDENCE
+    }
+    profiles = _profiles(job)
+    unmoved = list(findings.tables["unmoved.csv"]["parameter"])
+    return [
+        plot.history_and_projection(findings.projection, job.history, bias, folder / "history_and_projection.png"),
+        plot.rebound(findings.rebounds, folder / "rebound.png", counterfactual(roles_of(job.model))),
+        plot.fit_residuals(job.stored, folder / "fit.png"),
+        plot_evidence.plot_evidence(posteriors, folder / "evidence.png"),
+        plot_elasticity.elasticity(job.stored, findings.moved, profiles, ELASTICITY, folder / "elasticity.png"),
+        plot_elasticity.unmoved(job.stored, findings.moved, profiles, unmoved, folder / "unmoved.png"),
+    ]
+
+
+def _profiles(job: _Job) -> pd.DataFrame:
+    """Profile likelihoods: those shipped for the main fit, else that of the elasticity, computed."""
+    import pandas as pd
+
+    if job.variant == "main":
+        try:
+            return shipped_table("profiles", "profiles.csv")
+        except CalibrationError:
+            pass
+    calibration = job.config.calibration(job.model, job.config.read_history(), str(job.stored.meta["variant"]))
+    found = profile_likelihood(summarise(calibration, job.stored.centre, (), 0), ELASTICITY)
+    parts = {"chi2": found.chi2, "chi2_data": found.chi2_data, "chi2_prior": found.chi2_prior}
+    return pd.DataFrame({"parameter": ELASTICITY, "value": found.values, **parts})
 
 
 def fit_table(stored: StoredFit) -> pd.DataFrame:
@@ -131,148 +321,10 @@ def fit_table(stored: StoredFit) -> pd.DataFrame:
     return table[["series", "date", "unit", "observed", "sigma", "modelled", "z", "role"]]
 
 
-def _project(
-    model: Model,
-    stored: StoredFit,
-    scenarios: Sequence[Scenario],
-    plan: ProjectionConfig,
-    draws: int | None,
-    progress: bool,
-) -> Projection:
-    return project(
-        model, stored, scenarios, plan.variables, start=plan.start, end=plan.end, draws=draws, progress=progress
-    )
-
-
-def _variants(projections: Mapping[str, Projection], plan: ProjectionConfig) -> pd.DataFrame:
-    """Break year, growth before and after, and levels under each shipped reading of the data."""
-    import pandas as pd
-
-    rows: list[tuple[object, ...]] = []
-    for name, paths in projections.items():
-        energy = paths.paths[plan.scenarios[0], plan.variables[0].name]
-        past = (paths.years >= plan.break_years[0]) & (paths.years <= plan.break_years[1])
-        breaks = [break_year(paths.years[past].astype(float), row[past]) for row in energy]
-        figures = {
-            "break_year": np.array([b.year for b in breaks]),
-            "growth_before_percent": np.array([100 * b.before for b in breaks]),
-            "growth_after_percent": np.array([100 * b.after for b in breaks]),
-            "twh_2025": energy[:, paths.years == 2025].ravel(),
-            "twh_2030": energy[:, paths.years == 2030].ravel(),
-            "twh_2035": energy[:, paths.years == 2035].ravel(),
-        }
-        rows += [(name, figure, *np.quantile(v, (0.5, 0.05, 0.95))) for figure, v in figures.items()]
-    return pd.DataFrame(rows, columns=["variant", "figure", "median", "p05", "p95"])
-
-
-def summary(
-    projection: Projection,
-    rebounds: ReboundEnsemble,
-    stored: StoredFit,
-    variants: pd.DataFrame,
-    switched_off: pd.DataFrame,
-    profile: pd.DataFrame,
-    backfire: pd.DataFrame,
-    history: History,
-    priors: Mapping[str, LogNormal],
-) -> str:
-    """What a reader without mathematics should know, its uncertainty included."""
-
-    def band(scenario: str, year: int) -> str:
-        k = int(np.argmax(projection.years == year))
-        median, low, high = projection.quantiles(scenario, "dc_electricity")[:, k]
-        return f"{median:,.0f} TWh ({low:,.0f} to {high:,.0f})"
-
-    def bent(name: str) -> str:
-        row = variants[(variants["variant"] == name) & (variants["figure"] == "break_year")].iloc[0]
-        return f"{row['median']:.1f} ({row['p05']:.1f} to {row['p95']:.1f})"
-
-    def r(name: str, horizon: float) -> str:
-        rows = rebounds.table
-        row = rows[(rows["shock"] == name) & (rows["horizon_years"] == horizon)].iloc[0]
-        if math.isnan(row["rebound"]):
-            return "undefined"
-        return f"{row['rebound']:.2f} ({row['p05']:.2f} to {row['p95']:.2f})"
-
-    base = switched_off.set_index("scenario")
-    no_ai = 1 - base.at["no_ai", "2025"] / base.at["base", "2025"]
-    growth = rebounds.induced
-    price = growth[(growth["shock"] == "hardware_price") & (growth["horizon_years"] == 5)].iloc[0]
-    not_fitted, not_run = int(stored.meta["failed_draws"]), projection.failed + max(rebounds.failed.values())
-    lines = [
-        "World data-centre electricity, calendar years; ranges are 90 % bands of the fitted model",
-        f"  2019       {band('baseline', 2019)}",
-        f"  2025       {band('baseline', 2025)}; {_others(history, 'fit', 2025)}",
-        f"  2030       {band('baseline', 2030)}; {_others(history, 'benchmark', 2030)}",
-        f"  2035       {band('baseline', 2035)}; a range this wide is no forecast",
-        "",
-        "Why flat, and then not: consolidation and better buildings ran out, and AI came on top.",
-        f"  Growth changed about {bent('main')} if the older estimates read too low, {bent('no_bias')} if not.",
-        f"  Without AI, 2025 would have been {no_ai:.0%} lower.",
-        "",
-        "A tenfold cheaper model (DeepSeek, January 2025, spread over the industry): does it save power?",
-        f"  Electricity in 2030 with it: {band('deepseek', 2030)}; without: {band('baseline', 2030)}.",
-        f"  Rebound after 1 year {r('deepseek', 1)}, 5 years {r('deepseek', 5)}, 10 years {r('deepseek', 10)}.",
-        "  (0: all of the possible saving is saved, 1: none of it, above 1: it burns more, as Jevons said of coal;",
-        "  below 0: more than the possible is saved, because cheaper answers earn less, and less is then trained.)",
-        "",
-        "The kind of efficiency decides. Rebound after 5 years:",
-        f"  cheaper answers (inference ×10)     {r('inference', 5)}",
-        f"  cheaper training (×10)              {r('training', 5)}",
-        f"  chips that draw half the power      {r('hardware', 5)}",
-        f"  half the cooling and power losses   {r('facility', 5)}",
-        "  chips at half the price save nothing by themselves; electricity then changes by "
-        f"{price['energy_change_percent']:+.0f} % ({price['p05']:+.0f} to {price['p95']:+.0f}).",
-        "",
-        *_backfire_lines(profile, backfire, priors),
-        "",
-        f"Fit {stored.meta['variant']}: {stored.meta['rows']} rows of history, "
-        f"{stored.meta['free_parameters']} free parameters, "
-        f"of which data hold {stored.meta['effective_parameters']:.0f}; chi-square {stored.meta['chi2_data']:.0f}, "
-        f"{stored.meta['reduced_chi2']:.2f} per degree of freedom.",
-        f"Bands from {projection.draws} draws; {not_fitted} draws failed when fitted, {not_run} when run.",
-        "Moved by more than one prior standard deviation:",
-        *(f"  {line}" for line in notable_moves(stored.parameters)),
-    ]
-    return "\n".join(lines)
-
-
-def _others(history: History, role: str, year: int) -> str:
-    """What the best-known sources say of world electricity in a year: the newest row of each."""
-    rows = [
-        r
-        for r in history.select(role, series="dc_electricity")
-        if r.variable == "dc_electricity" and r.statistic == "annual" and r.date == year
-    ]
-    said = []
-    for name, case in (("IEA", "Base Case"), ("Gartner", ""), ("Goldman Sachs", "")):
-        found = [r for r in rows if r.source.startswith(name) and (role == "fit" or case in r.source)]
-        if found:
-            said.append(f"{name} {max(found, key=lambda r: r.known).value:,.0f}")
-    return ", ".join(said) or "no other figure"
-
-
-def _backfire_lines(profile: pd.DataFrame, backfire: pd.DataFrame, priors: Mapping[str, LogNormal]) -> list[str]:
-    """The table of P(R > 1): never one number, because the data choose no cell."""
-    inner = profile[profile["usage_price_elasticity"].between(0.5, 1.7) & (profile["satiation"] == 0.05)]
-    spread = inner["chi2_data"].max() - inner["chi2_data"].min()
-    names = list(dict.fromkeys(backfire["prior"]))
-    medians = ", ".join(f"{priors[n].median:.2f}" for n in names)
-    lines = [
-        f"Does it burn more after {backfire['horizon_years'].iloc[0]:g} years? It hangs on how use responds to price, "
-        "and how fast that satiates,",
-        "and history cannot tell: the model meets it as well with an elasticity of 0.5 as with 1.7 "
-        f"(chi-square moves by {spread:.1f}).",
-        "The bands above hold for the fit's prior; here is the chance of R > 1 for three priors of the elasticity in",
-        f'2025 (medians {medians}) and three speeds of satiation. "not in range": R stays below 1 at every',
-        "elasticity computed, and the chance shown is an upper bound, that of an elasticity beyond them.",
-        f"  {'gain':10} {'satiation':>9} {'R > 1 above elasticity':>23} " + " ".join(f"{n:>11}" for n in names),
-    ]
-    for (shock_name, satiation), cell in backfire.groupby(["shock", "satiation"], sort=False):
-        crossing = cell["crossing_elasticity"].iloc[0]
-        crossed = not bool(cell["is_upper_bound"].iloc[0])
-        edge = f"{crossing:.2f}" if crossed else "not in range"
-        chances = [f"{p:.0%}" if crossed else f"<{max(p, 0.01):.0%}" for p in cell["probability"]]
-        row = " ".join(f"{c:>11}" for c in chances)
-        lines.append(f"  {shock_name:10} {satiation:9g} {edge:>23} {row}")
-    return lines
+def parameters(stored: StoredFit) -> pd.DataFrame:
+    """All parameters, and quantiles of the posterior of those that were fitted."""
+    table = stored.parameters[list(PARAMETER_COLUMNS)].copy()
+    quantiles = dict(zip(stored.names, np.quantile(stored.sample, (0.5, 0.05, 0.95), axis=0).T, strict=True))
+    for k, column in enumerate(("posterior_median", "posterior_p05", "posterior_p95")):
+        table[column] = [quantiles[n][k] if n in quantiles else np.nan for n in table["name"]]
+    return table

@@ -2,6 +2,8 @@
 
 MODELS = {
     "world": ("world", "build"),
+    "world_full_price": ("world", "full_price"),
+    "world_hump": ("world", "hump"),
     "m0": ("market", "m0"),
     "bass": ("textbook", "bass"),
     "coflow": ("textbook", "coflow"),

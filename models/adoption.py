@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy as sp
 
-from jevons.elements import Auxiliary, Flow, LogNormal, Normal, Parameter, Range, Sector, Stock
+from jevons.elements import Auxiliary, Element, Flow, LogNormal, Normal, Parameter, Range, Sector, Stock
 from jevons.functions import Names
 
 v = Names()
@@ -206,3 +208,136 @@ SECTOR = Sector(
     ],
     doc="Users, use per user, and the compute they want.",
 )
+
+
+def _reshaped(replaced: dict[str, Sequence[Element]], doc: str) -> Sector:
+    """The sector with elements replaced where they stand."""
+    elements = [new for old in SECTOR.elements for new in replaced.get(old.name, (old,))]
+    return Sector(SECTOR.name, elements, doc)
+
+
+def _desired_usage(log_response: sp.Expr, doc: str) -> Auxiliary:
+    growth = v.capability_usage * (v.capability - v.reference_capability)
+    return Auxiliary("desired_usage", "1", equation=sp.exp(log_response + growth), doc=doc)
+
+
+def _usage_elasticity(equation: sp.Expr) -> Auxiliary:
+    return Auxiliary(
+        "usage_elasticity", "1", equation=equation, doc="Price elasticity of use per user at the going price."
+    )
+
+
+def full_price() -> Sector:
+    r"""Adoption and use where a unit of service costs time and review besides money.
+
+    Equation   x = p/p0, cost c = c0 x^f with c0 = s p0. The elasticity at a given cost, with the cost of the going
+               price put in:
+
+               η(x) = η0 (1 + s) x / (x + s x^f) = η0 (1 + s) x^(1-f) / (x^(1-f) + s),    η(1) = η0
+
+               d ln z = -η d ln x, and x^(1-f)/(x^(1-f) + s) is the derivative of ln(x^(1-f) + s)/(1-f) by ln x, so
+
+               ln z = -η0 (1 + s)/(1 - f) ln[(x^(1-f) + s)/(1 + s)],    ln z(1) = 0
+
+    Units      x, s, f, η are ratios; ln z is that of use over the reference use
+    Valid for  0 <= f < 1. s = 0 is constant elasticity, and f towards 1 too. Use at price zero is finite,
+               z(0) = ((1 + s)/s)^(η0 (1 + s)/(1 - f)). What the fall of c adds to use by itself is no response to
+               the price and stays in the growth by capability; if c fell because of the price, demand would be a
+               function of p + c and the elasticity would not fall below f η0
+    Source     full price after Becker 1965; c0 over the price from free offers of models that became paid
+    """
+    ratio = v.service_price / v.reference_price
+    share, rest = v.nonmoney_cost_share, 1 - v.full_price_following
+    scale = v.usage_price_elasticity * (1 + share)
+    cost = Parameter(
+        "nonmoney_cost_share",
+        "1",
+        value=0.015,
+        prior=LogNormal(0.015, 1.0),
+        status="fitted",
+        source="0.005 to 0.03 USD over 1.0 to 1.2 USD paid per million tokens, from Grok 4.1 Fast free and paid "
+        "(calibration/elasticity/events.csv) if its use lost was demand; no other data identify it",
+        doc="Cost besides money (review, latency, integration) over the price, at the reference price.",
+    )
+    following = Parameter(
+        "full_price_following",
+        "1",
+        value=0.5,
+        prior=Range(0.0, 0.99),
+        status="assumed",
+        source="assumed: tools cut review and integration half as fast as compute gets cheaper; between a cost that "
+        "stays and one that keeps up",
+        doc="Rate at which the cost besides money falls, over that of the price, in logarithms.",
+    )
+    return _reshaped(
+        {
+            "desired_usage": [
+                _desired_usage(
+                    -scale / rest * sp.log((ratio**rest + share) / (1 + share)),
+                    "Use wanted: response to price beside a cost that is not money, and capability.",
+                )
+            ],
+            "usage_elasticity": [_usage_elasticity(scale * ratio**rest / (ratio**rest + share))],
+            "satiation": [cost, following],
+        },
+        "Users, use per user at a full price, and the compute they want.",
+    )
+
+
+def hump() -> Sector:
+    r"""Adoption and use where the elasticity first rises as the price falls, then sinks.
+
+    Equation   u = (ln(p/p0) - m)/w, s(u) = 1/(1 + e^u), Λ = 4 w η_peak:
+
+               ln z = Λ [s(u) - s(u0)],    u0 = -m/w,    ln z(p0) = 0
+               η = Λ/w s(u) (1 - s(u)) = 4 η_peak s(u) (1 - s(u)),    η = η_peak where ln(p/p0) = m
+
+    Units      m and w are logarithms of price ratios; η, Λ and ln z are ratios
+    Valid for  w > 0. Use at price zero is z(0) = exp(Λ (1 - s(u0))); w towards infinity is constant elasticity
+    Source     light in the United Kingdom rose to 1.7 in the 1890s and sank to 0.6 (Fouquet and Pearson 2012)
+    """
+    position = (sp.log(v.service_price / v.reference_price) - v.peak_price) / v.elasticity_width
+    reached = 1 / (1 + sp.exp(position))
+    at_reference = 1 / (1 + sp.exp(-v.peak_price / v.elasticity_width))
+    peak = Parameter(
+        "peak_elasticity",
+        "1",
+        value=1.15,
+        prior=LogNormal(1.15, 0.35),
+        status="fitted",
+        source="assumed between light (1.7) and land transport (1.5) at their peaks (Fouquet and Pearson 2012; Fouquet "
+        "2012) and the elasticities of computing; data do not identify it",
+        doc="Largest price elasticity of use, long run.",
+    )
+    width = Parameter(
+        "elasticity_width",
+        "1",
+        value=5.0,
+        prior=LogNormal(5.0, 0.5),
+        status="fitted",
+        source="assumed: light stayed above one while its price fell by several powers of e (Fouquet and Pearson 2012)",
+        doc="Width of the hump in the logarithm of the price.",
+    )
+    offset = Parameter(
+        "peak_price",
+        "1",
+        value=-2.3,
+        prior=Normal(-2.3, 2.3),
+        status="fitted",
+        source="assumed: a tenth of the price of 2025, give or take a factor of ten",
+        doc="Logarithm of the price of the peak over the reference price.",
+    )
+    return _reshaped(
+        {
+            "desired_usage": [
+                _desired_usage(
+                    4 * v.elasticity_width * v.peak_elasticity * (reached - at_reference),
+                    "Use wanted: logistic response to the logarithm of the price, and capability.",
+                )
+            ],
+            "usage_elasticity": [_usage_elasticity(4 * v.peak_elasticity * reached * (1 - reached))],
+            "usage_price_elasticity": [peak],
+            "satiation": [width, offset],
+        },
+        "Users, use per user with a hump of elasticity, and the compute they want.",
+    )

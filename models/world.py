@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jevons.elements import Roles
+from jevons.elements import Roles, Sector
 from jevons.model import Model
 
 from . import adoption, capacity, conventional, energy, measurement, power, price, training
@@ -40,14 +40,28 @@ def build() -> Model:
         Without a date between 2011 and 2030 in any equation: the flat decade and the growth after it come out of
         consolidation, site efficiency and the take-off of AI.
     """
+    return _world("world", adoption.SECTOR, "World data centres, 2005 to 2035.")
+
+
+def full_price() -> Model:
+    """The world with use that responds to a full price: money and what is not money (`adoption.full_price`)."""
+    return _world("world_full_price", adoption.full_price(), "World data centres, 2005 to 2035; use at a full price.")
+
+
+def hump() -> Model:
+    """The world with an elasticity of use that rises before it falls (`adoption.hump`)."""
+    return _world("world_hump", adoption.hump(), "World data centres, 2005 to 2035; a hump of elasticity.")
+
+
+def _world(name: str, use: Sector, doc: str) -> Model:
     sectors = (
         conventional.SECTOR
         + capacity.SECTOR
         + price.SECTOR
-        + adoption.SECTOR
+        + use
         + training.SECTOR
         + power.SECTOR
         + energy.SECTOR
         + measurement.SECTOR
     )
-    return Model("world", sectors, start=2005.0, roles=ROLES, doc="World data centres, 2005 to 2035.")
+    return Model(name, sectors, start=2005.0, roles=ROLES, doc=doc)

@@ -11,7 +11,6 @@ import pytest
 import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
 from small import auxiliary, flow, observation, parameter, stock, v
 from small_calibrations import GROWS, TRUTH, config_mistake, explodes, free, history, linear, logistic_at
 
@@ -19,8 +18,8 @@ import jevons as jv
 from jevons import Calibration, LogNormal, Model, Normal
 from jevons.errors import FitError
 from jevons.inference.fit import notable_moves
-from jevons.inference.problem import EVERY, date_weights, measurement, year_weights
-from jevons.inference.profile import backfire_table, profile, refit
+from jevons.inference.observable import EVERY, date_weights, measurement, year_weights
+from jevons.inference.profile import profile, refit
 
 VARIANTS = ("main", "no_bias")
 
@@ -328,18 +327,6 @@ def test_a_refit_holds_what_is_free(linear_fit):
     assert config_mistake(lambda: refit(linear_fit, {"bb": 1.0})) == (
         "'bb' is no free parameter of the fit; did you mean 'b'?"
     )
-
-
-def test_probability_of_backfire_is_that_of_the_prior_beyond_the_crossing():
-    elasticity = [0.5, 1.0, 2.0]
-    columns = {"demand_elasticity_2025": elasticity * 2, "satiation": [0.0] * 3 + [0.3] * 3}
-    table = pd.DataFrame({**columns, "inference_5yr": [0.5, 0.9, 1.1, 0.1, 0.2, 0.3]})
-    found = backfire_table(table, {"central": LogNormal(1.0, 0.5)}, ["inference"], 5.0).set_index("satiation")
-    assert found.loc[0.0, "crossing_elasticity"] == pytest.approx(1.5)
-    assert found.loc[0.0, "probability"] == pytest.approx(norm.sf(math.log(1.5) / 0.5))
-    assert math.isnan(found.loc[0.3, "crossing_elasticity"])
-    assert found.loc[0.3, "probability"] == pytest.approx(norm.sf(math.log(2.0) / 0.5))
-    assert found["is_upper_bound"].tolist() == [False, True]
 
 
 def test_notable_moves_name_what_moved_and_what_is_on_a_bound():

@@ -1,8 +1,7 @@
-"""Calibrations that contradict themselves, and fits that are saved and read."""
+"""Calibrations that contradict themselves, the shipped configurations, and tables of a fit."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from small import flow, observation, parameter, stock, v
 from small_calibrations import GROWS, config_mistake, free, history
@@ -106,96 +105,15 @@ def test_configurations_that_are_not_there(tmp_path):
         f"variant 'no_bais', expected one of {', '.join(config.variants)}; did you mean 'no_bias'?"
     )
     unknown = config_mistake(lambda: jv.read_config("wrold"))
-    assert unknown == "no calibration is shipped for it (shipped: world); did you mean 'world'?"
+    assert unknown.startswith("no calibration is shipped for it (shipped: ")
+    assert unknown.endswith("; did you mean 'world'?")
     assert config_mistake(lambda: jv.read_config(tmp_path / "x.toml")) == "cannot be read (No such file or directory)"
     fits = config_mistake(lambda: jv.shipped_fit("world", "mian"))
-    assert fits == "no shipped fit 'mian' (shipped: main, no_bias); did you mean 'main'?"
+    assert fits.startswith("no shipped fit 'mian' (shipped: ")
+    assert fits.endswith("; did you mean 'main'?")
 
 
-@pytest.mark.parametrize("text", ["model = ", "model = 'x'", "[variants]\nmain = 3", "\x00"])
-def test_configurations_that_are_malformed(tmp_path, text):
-    (tmp_path / "x.toml").write_text(text, encoding="utf-8")
-    assert config_mistake(lambda: jv.read_config(tmp_path / "x.toml")).startswith("malformed: ")
-
-
-# Saving
-
-
-@pytest.fixture
-def saved(tmp_path, linear_fit):
-    draws = jv.randomised_draws(linear_fit, 5, seed=1, progress=False)
-    command = 'jevons fit "linear" \\ now'
-    return jv.save_fit(linear_fit, draws, tmp_path / "deep" / "fit", {"d": 0.25}, command), draws, command
-
-
-def test_a_fit_is_read_as_it_was_written(saved, linear_fit):
-    folder, draws, command = saved
-    stored = jv.load_fit(folder)
-    assert stored.names == linear_fit.names
-    assert stored.centre == pytest.approx(linear_fit.u, rel=1e-12)
-    assert stored.covariance == pytest.approx(linear_fit.covariance, rel=1e-12)
-    assert stored.values == pytest.approx({**linear_fit.values, "d": 0.25}, rel=1e-12)
-    natural = [linear_fit.calibration.natural(u) for u in draws.u]
-    assert stored.sample == pytest.approx(np.array(natural), rel=1e-7)
-    assert [list(d) for d in stored.draws(2)] == [["d", "a", "b", "c"]] * 2
-    assert len(stored.draws()) == 5
-    assert stored.rows["z"].to_numpy() == pytest.approx(linear_fit.z, rel=1e-12)
-    assert stored.rows["observed"].tolist() == pytest.approx(linear_fit.calibration.observed.tolist())
-    assert len(stored.starts) == 4
-    assert stored.meta["command"] == command
-    assert stored.meta["chi2_data"] == linear_fit.chi2_data
-    assert stored.meta["model_hash"] == linear_fit.calibration.model.hash
-    assert stored.meta["history_hash"] == linear_fit.calibration.history.hash
-    assert (stored.meta["rows"], stored.meta["free_parameters"], stored.meta["draws"]) == (5, 3, 5)
-    assert "fixed" not in stored.meta
-
-
-def test_more_draws_than_are_stored(saved):
-    with pytest.raises(CalibrationError, match="asked for 6, stored are 5"):
-        jv.load_fit(saved[0]).draws(6)
-
-
-def test_a_fit_without_draws_can_be_saved(tmp_path, linear_fit):
-    draws = jv.randomised_draws(linear_fit, 0, progress=False)
-    stored = jv.load_fit(jv.save_fit(linear_fit, draws, tmp_path))
-    assert stored.sample.shape == (0, 3)
-    assert stored.draws() == []
-    assert stored.fixed == {}
-
-
-@pytest.mark.parametrize(
-    "name", ["fit.toml", "parameters.csv", "rows.csv", "starts.csv", "covariance.csv", "draws.csv"]
-)
-def test_a_fit_with_a_file_missing_or_spoilt(saved, name):
-    folder = saved[0]
-    content = (folder / name).read_text(encoding="utf-8")
-    (folder / name).write_text("", encoding="utf-8")
-    if name != "fit.toml":
-        with pytest.raises(CalibrationError, match="cannot be read"):
-            jv.load_fit(folder)
-    (folder / name).unlink()
-    with pytest.raises(CalibrationError, match="cannot be read"):
-        jv.load_fit(folder)
-    (folder / name).write_text(content, encoding="utf-8")
-    jv.load_fit(folder)
-
-
-def test_a_fit_whose_files_do_not_belong_together(saved):
-    folder = saved[0]
-    for name, old, new in (
-        ("covariance.csv", "\nb,", "\n#,"),
-        ("draws.csv", "a,", "e,"),
-        ("parameters.csv", "\nb,", "\ne,"),
-    ):
-        content = (folder / name).read_text(encoding="utf-8")
-        assert old in content or content.startswith(old)
-        changed = content.replace(old, new, 1)
-        if name == "covariance.csv":
-            changed = "\n".join(line for line in changed.split("\n") if not line.startswith("#"))
-        (folder / name).write_text(changed, encoding="utf-8")
-        with pytest.raises(CalibrationError, match="cannot be read"):
-            jv.load_fit(folder)
-        (folder / name).write_text(content, encoding="utf-8")
+# Tables
 
 
 def test_tables_of_a_fit(linear_fit):

@@ -44,6 +44,7 @@ def kinked():
 
 
 MODELS["kinked"] = kinked()
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n.startswith("world_") else n for n in MODELS]
 
 
 def case(name):
@@ -74,7 +75,7 @@ def scales(simulation, names):
     return np.array([values[n] if values[n] else 1.0 for n in names])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_all_outputs_by_all_parameters_and_initial_values(name):
     simulation, names = case(name)
     member, found = simulation.gradient({}, names)
@@ -105,7 +106,7 @@ def test_a_mistake_of_one_per_cent_in_the_generated_tangents_is_seen(name):
 
 
 def test_values_of_a_gradient_are_those_of_a_run():
-    for name in MODELS:
+    for name in (n for n in MODELS if not n.startswith("world_")):
         simulation, names = case(name)
         with_gradient = simulation.gradient({}, names[:3])[0].values
         plain = simulation.run_vector(simulation.base).values

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jevons import HistoryError, Observation, read_history
-from jevons.inference.history import COLUMNS, KEY, ROLES, STATISTICS, History
+from jevons.inference.history import COLUMNS, DEFAULTS, KEY, NEEDED, ROLES, STATISTICS, History
 from jevons.units import convert
 
 GOOD = {
@@ -232,6 +232,71 @@ def test_a_month_is_a_month(history, month):
         history.select(known_until=month)
 
 
+# Thin files, ratios, indices, and files written
+
+
+def test_a_thin_file_takes_the_defaults(tmp_path):
+    columns = [*NEEDED, "sigma"]
+    (row,) = read(tmp_path, {}, columns=columns)
+    assert (row.variable, row.date, row.value, row.unit, row.source) == ("x", 2020.0, 100.0, "TWh/yr", "Somebody 2021")
+    assert (row.series, row.statistic, row.role) == ("x", "annual", "fit")
+    assert (row.sigma, row.sigma_kind, row.known, row.definition) == (0.1, "log", "0000-01", "as the source")
+    assert (row.family, row.url, row.verified, row.note, row.variants) == ("", "", "", "", ())
+    assert math.isnan(row.low)
+    assert [r.date for r in read_history(tmp_path / "rows.csv").select("fit", known_until="1990-01")] == [2020.0]
+
+
+@pytest.mark.parametrize("column", NEEDED)
+def test_what_a_thin_file_cannot_lack(tmp_path, column):
+    columns = [c for c in (*NEEDED, "sigma") if c != column]
+    (mistake,) = mistakes(tmp_path, {}, columns=columns)
+    assert mistake.startswith(f"rows.csv: column {column!r} is missing")
+
+
+def test_a_thin_file_to_fit_needs_an_error(tmp_path):
+    (mistake,) = mistakes(tmp_path, {}, columns=NEEDED)
+    assert mistake == "rows.csv line 2: a row to fit needs sigma > 0 of kind 'log' or 'absolute', found nan, 'log'"
+
+
+def test_defaults_are_for_columns_that_are_left_out_not_for_empty_cells(tmp_path):
+    assert "rows.csv line 2: column 'role' is empty" in mistakes(tmp_path, {"role": ""})
+    assert all(c in COLUMNS for c in (*NEEDED, *DEFAULTS))
+
+
+def test_a_ratio_names_two_variables(tmp_path):
+    assert [r.variables for r in read(tmp_path, {"variable": " a  /b "}, {"date": "2021"})] == [("a", "b"), ("x",)]
+
+
+def test_an_index_needs_no_reference(tmp_path):
+    (row,) = read(tmp_path, {"statistic": "index", "unit": "1"})
+    assert row.label == "electricity index 2020"
+    assert math.isnan(row.reference_date)
+
+
+def test_the_error_of_a_row(tmp_path):
+    log, absolute = (r.noise for r in read(tmp_path, {}, {"sigma_kind": "absolute", "sigma": "3", "date": "2021"}))
+    assert float(log.residual(100 * math.exp(0.1), 100.0)) == pytest.approx(1.0)
+    assert float(absolute.residual(103.0, 100.0)) == pytest.approx(1.0)
+
+
+def test_families_can_be_left_out(tmp_path):
+    found = read(tmp_path, {}, {"family": "theirs", "date": "2021"})
+    assert [r.date for r in found.select(without_families=["theirs"])] == [2020.0]
+    assert len(found.select(without_families=["nobody"])) == 2
+
+
+def test_what_is_written_is_read_back(tmp_path, history):
+    odd = {"note": 'Two, with "quotes"\nand lines.', "low": "", "value": "0.1", "sigma": repr(1 / 3), "variants": "b;a"}
+    for written in (history, read(tmp_path, odd, {"date": "2021.5", "series": "η"})):
+        path = written.to_csv(tmp_path / "written.csv")
+        again = read_history(path)
+        assert [{k: repr(x) for k, x in vars(r).items()} for r in again] == [
+            {k: repr(x) for k, x in vars(r).items()} for r in written
+        ]
+        assert again.hash == written.hash
+        assert again.to_csv(tmp_path / "twice.csv").read_bytes() == path.read_bytes()
+
+
 # Mistakes of a file
 
 
@@ -292,8 +357,8 @@ def test_a_column_twice(tmp_path):
         ({"date": "2020-01-01"}, "column 'date' holds '2020-01-01', expected a number"),
         ({"low": "inf"}, "column 'low' holds 'inf', expected a number"),
         ({"high": "nan"}, "column 'high' holds 'nan', expected a number"),
-        ({"statistic": "anual"}, "statistic 'anual', expected one of annual, at, ratio, since, slope, log_growth_rate, "
-         "log_decline_rate; did you mean 'annual'?"),
+        ({"statistic": "anual"}, "statistic 'anual', expected one of annual, at, index, ratio, since, slope, "
+         "log_growth_rate, log_decline_rate; did you mean 'annual'?"),
         ({"role": "hold_out", "variants": ""}, "role 'hold_out', expected one of fit, hold-out, benchmark; "
          "did you mean 'hold-out'?"),
         ({"verified": "Yes"}, "verified 'Yes', expected one of yes, secondary, no; did you mean 'yes'?"),
@@ -377,7 +442,7 @@ def test_lines_are_those_of_the_file(tmp_path):
 def test_all_mistakes_in_one_message(tmp_path):
     write(tmp_path / "a.csv", {"value": "x", "role": "fitt"}, {"unit": "TWhh", "known": "x"})
     (tmp_path / "b.csv").write_text("", encoding="utf-8")
-    write(tmp_path / "c.csv", {"sigma": ""}, columns=[c for c in COLUMNS if c != "note"])
+    write(tmp_path / "c.csv", {"sigma": ""}, columns=[c for c in COLUMNS if c != "source"])
     with pytest.raises(HistoryError) as raised:
         read_history(tmp_path)
     places = [m.split(":")[0] for m in raised.value.mistakes]

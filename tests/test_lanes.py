@@ -23,6 +23,7 @@ from jevons.functions import TIME, pulse, step
 from jevons.lanes import MEMBERS, over_lanes
 
 MODELS = {"rich": RICH, **{name: jv.load(name) for name in jv.list_models()}}
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n.startswith("world_") else n for n in MODELS]
 LANES = compiled.LANES
 
 
@@ -39,7 +40,7 @@ def spread(simulation, members, seed=0):
 
 
 @pytest.mark.parametrize("method", ["RK4", "Euler"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_lanes_have_the_numbers_of_plain_python(name, method):
     simulation = everything(name, method=method, dt=1 / 8)
     rows = spread(simulation, 3)
@@ -50,7 +51,7 @@ def test_lanes_have_the_numbers_of_plain_python(name, method):
         assert (np.abs(values - plain).max(axis=0) <= 1e-10 * np.abs(plain).max(axis=0)).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_steps_of_their_own_agree_with_an_independent_adaptive_method(name):
     simulation = everything(name, method="DOPRI5", rtol=1e-10, atol=1e-12)
     rows = spread(simulation, 2, seed=1)

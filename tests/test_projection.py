@@ -1,8 +1,7 @@
-"""Projections and rebounds over draws, break years, backtests, counterfactuals."""
+"""Projections and rebounds over draws, break years, counterfactuals."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -11,15 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jevons.models.market import m0
-from small import flow, observation, parameter, stock, v
 
 import jevons as jv
-from jevons import CalibrationError, Change, JevonsError, LogNormal, Model, Scenario, ScenarioError
-from jevons.inference.config import CalibrationConfig, ProjectedVariable, Variant
-from jevons.inference.fit import StoredFit
-from jevons.inference.hindcast import backtest, break_year, counterfactuals
-from jevons.inference.history import History
-from jevons.inference.projection import Projection, project, project_rebound
+from jevons import CalibrationError, Change, JevonsError, ReboundMeter, Scenario, ScenarioError
+from jevons.inference.config import ProjectedVariable
+from jevons.inference.hindcast import break_year, counterfactuals
+from jevons.inference.projection import Projection, measured_rebounds, project, project_rebound
+from jevons.inference.stored import StoredFit
 from jevons.inference.threads import parallel
 
 ENERGY = ProjectedVariable("energy", "MWh/yr", "cumulative_energy", "total")
@@ -34,8 +31,11 @@ def drawn(sample, names=("elasticity", "energy_intensity"), values=(0.5, 8.0), f
     table = pd.DataFrame({"name": names, "value": values})
     nothing = pd.DataFrame()
     sample = np.asarray(sample, dtype=float).reshape(-1, len(names))
+    table["status"] = "fitted"
     centre, covariance = np.zeros(len(names)), np.eye(len(names))
-    return StoredFit(tuple(names), centre, covariance, sample, fixed or {}, table, nothing, nothing, {})
+    model = m0().with_values(fixed) if fixed else m0()
+    meta = {"model": "m0", "model_hash": model.hash}
+    return StoredFit(tuple(names), centre, covariance, sample, fixed or {}, table, nothing, nothing, nothing, meta)
 
 
 SAMPLE = [(0.5, 8.0), (0.8, 6.0), (1.2, 9.0)]
@@ -53,10 +53,13 @@ def test_quantiles():
     paths = {("a", "x"): np.outer(np.arange(101.0), [1.0, 2.0])[np.random.default_rng(1).permutation(101)]}
     p = Projection(np.array([2020, 2021]), paths, {}, {"x": "GW"}, failed=3)
     assert p.draws == 101
-    assert p.quantiles("a", "x") == pytest.approx(np.array([[50, 100], [5, 10], [95, 190]]))
+    assert p.quantiles("a", "x") == pytest.approx(np.array([[50, 100], [5, 10], [25, 50], [75, 150], [95, 190]]))
     frame = p.to_frame()
-    assert list(frame.columns) == ["scenario", "year", "variable", "unit", "median", "p05", "p95"]
-    assert frame.iloc[1].tolist() == ["a", 2021, "x", "GW", 100.0, 10.0, 190.0]
+    assert list(frame.columns) == ["scenario", "year", "variable", "unit", "median", "p05", "p25", "p75", "p95"]
+    assert frame.iloc[1].tolist() == ["a", 2021, "x", "GW", 100.0, 10.0, 50.0, 150.0, 190.0]
+    assert sorted(p.in_year("a", "x", 2021)) == pytest.approx(np.arange(101.0) * 2)
+    with pytest.raises(JevonsError, match="year 2022 is not projected, expected one of 2020 to 2021"):
+        p.in_year("a", "x", 2022)
 
 
 def test_variables_are_read_as_they_say():
@@ -105,14 +108,22 @@ def test_a_scenario_holds_for_draws_of_what_it_changes(change, expected):
 
 
 def test_values_that_the_variant_fixes_hold():
-    stored = dataclasses.replace(drawn(SAMPLE), fixed={"reference_demand": 5e6})
+    stored = drawn(SAMPLE, fixed={"reference_demand": 5e6})
     fixed = project(m0(), stored, [BASE], [CAPACITY], start=2, end=3, progress=False)
     free = projected(start=2, end=3)
     assert fixed.paths["base", "capacity"] == pytest.approx(5 * free.paths["base", "capacity"])
 
 
-def test_draws_are_the_first_ones():
-    assert projected(draws=2).paths["base", "energy"].tolist() == projected().paths["base", "energy"][:2].tolist()
+def test_a_fit_of_another_model_is_refused(stored):
+    with pytest.raises(CalibrationError, match="the fit is of 'world'"):
+        project(m0(), stored, [BASE], [ENERGY], progress=False)
+    shocks = [(jv.shock(m0(), "algorithm", 10.0, 1.0), 10.0)]
+    with pytest.raises(CalibrationError, match="the fit is of 'world'"):
+        project_rebound(m0(), stored, shocks, 1.0, progress=False)
+
+
+def test_fewer_draws_are_spread_over_all():
+    assert projected(draws=2).paths["base", "energy"].tolist() == projected().paths["base", "energy"][[0, 2]].tolist()
     with pytest.raises(CalibrationError, match="asked for 4, stored are 3"):
         projected(draws=4)
 
@@ -132,6 +143,8 @@ BAD = [(0.5, 8.0), (math.nan, 8.0), (0.8, 6.0), (0.5, math.inf)]
 def test_failed_draws_are_counted_and_left_out():
     p = projected([BASE, TENFOLD], sample=BAD)
     assert (p.draws, p.failed) == (2, 2)
+    assert p.ran.tolist() == [True, False, True, False]
+    assert p.over_all(np.array([7.0, 8.0])) == pytest.approx([7.0, math.nan, 8.0, math.nan], nan_ok=True)
     good = projected([BASE, TENFOLD], sample=[BAD[0], BAD[2]])
     for key, paths in p.paths.items():
         assert np.array_equal(paths, good.paths[key])
@@ -181,11 +194,31 @@ def test_rebound_of_draws():
     assert row["rebound"] == pytest.approx(high, abs=1e-5)
     assert row["p05"] == pytest.approx(low, abs=1e-5)
     assert row["undefined_share"] == 0
+    assert row["probability_backfire"] == pytest.approx(0.6)
+    assert (row["p25"], row["p75"]) == (pytest.approx(low, abs=1e-5), pytest.approx(high, abs=1e-5))
+    assert row["draws"] == 5
     assert row["counterfactual"].startswith("engineering run: compute as in the base run")
     assert e.table["horizon_years"].tolist() == [1.0, long]
     growth = e.induced.set_index("horizon_years").loc[long]
     assert growth["energy_change_percent"] == pytest.approx(100 * (10**0.5 - 1), rel=1e-4)
     assert growth["p05"] == pytest.approx(100 * (10**-0.5 - 1), rel=1e-4)
+
+
+def test_a_meter_that_is_there_is_used_and_draws_may_differ_by_shock():
+    model = m0()
+    later = Scenario("later", {"algorithmic_efficiency": Change(factor=5.0, at=2.0)})
+    shocks = [(jv.shock(model, "algorithm", 10.0, 1.0), 10.0), (later, 5.0)]
+    own = project_rebound(model, drawn(SAMPLE), shocks, 1.0, horizons=(1.0, 3.0), resolution=1.0, progress=False)
+    meter = ReboundMeter(model, [s for s, _ in shocks], 1.0, [1.0, 2.0, 3.0])
+    given = project_rebound(
+        model, drawn(SAMPLE), shocks, 1.0, horizons=(1.0, 3.0), draws={"algorithm": 2}, meter=meter, progress=False
+    )
+    assert given.horizons.tolist() == own.horizons.tolist() == [1.0, 2.0, 3.0]
+    assert np.array_equal(given.paths["algorithm"], own.paths["algorithm"][[0, 2]], equal_nan=True)
+    assert np.array_equal(given.paths["later"], own.paths["later"], equal_nan=True)
+    assert given.table.set_index("shock")["draws"].to_dict() == {"algorithm": 2, "later": 3}
+    one = measured_rebounds(meter, "algorithm", drawn(SAMPLE).draws(), 3.0)
+    assert one == pytest.approx(own.over_all("algorithm", [3.0])[:, 0])
 
 
 def test_a_rebound_that_is_undefined_for_most_has_no_figure():
@@ -194,7 +227,8 @@ def test_a_rebound_that_is_undefined_for_most_has_no_figure():
     e = project_rebound(model, drawn(SAMPLE), [(scenario, 1.005)], 1.0, horizons=(2.0,), progress=False)
     row = e.table.iloc[0]
     assert row["undefined_share"] == 1
-    assert np.isnan(row[["rebound", "p05", "p95", "cumulative"]].astype(float)).all()
+    figures = ["rebound", "p05", "p25", "p75", "p95", "cumulative", "probability_backfire"]
+    assert np.isnan(row[figures].astype(float)).all()
     assert math.isnan(e.backfire("algorithm", 2.0))
     assert np.isfinite(e.induced.iloc[0]["energy_change_percent"])
 
@@ -205,6 +239,7 @@ def test_failed_draws_of_a_rebound():
     e = project_rebound(model, drawn(BAD), shocks, 1.0, horizons=(5.0,), progress=False)
     assert e.failed == {"algorithm": 2}
     assert e.paths["algorithm"].shape[0] == 2
+    assert np.isnan(e.over_all("algorithm", [5.0])[:, 0]).tolist() == [False, True, False, True]
     with pytest.raises(JevonsError, match="rebound of 'algorithm': none of the 2 draws ran"):
         project_rebound(model, drawn([BAD[1], BAD[3]]), shocks, 1.0, horizons=(5.0,), progress=False)
 
@@ -245,7 +280,7 @@ def test_the_fitted_path_is_that_of_the_fitted_world(world_projection, fitted):
 
 
 def test_draws_bracket_the_record(world_projection):
-    _, low, high = world_projection.quantiles("baseline", "dc_electricity")
+    low, high = world_projection.quantiles("baseline", "dc_electricity")[[1, 4]]
     assert low[15] < 485 * 1.1
     assert high[15] > 485 * 0.9
     spread = np.log(high / low)
@@ -303,97 +338,6 @@ def test_the_worlds_break_is_in_the_second_half_of_the_decade(world_projection):
         found = break_year(p.years[past].astype(float), path[past])
         assert 2014 <= found.year <= 2023
         assert found.after > found.before + 0.03
-
-
-# Backtests
-
-
-def growing():
-    """x = x0 exp(g t) from 2000, with its own total."""
-    growth = flow("growth", v.g * v.x, target="x")
-    given = [stock("x", v.x0, log=True), growth]
-    rates = [
-        parameter("g", 0.1, "1/yr", prior=LogNormal(0.1, 0.5), status="fitted"),
-        parameter("x0", 100.0, prior=LogNormal(100.0, 0.5), status="fitted"),
-    ]
-    return Model("growing", [*given, *rates], start=2000.0)
-
-
-def level(year, rate=0.08, **changes):
-    """The mean over a year of 90 exp(rate t)."""
-    value = 90 * math.exp(rate * (year - 2000)) * math.expm1(rate) / rate
-    known = {"known": f"{year + 1}-03", "series": "dc_electricity", "statistic": "annual", "sigma": 0.02}
-    return observation("x", float(year), value, **{**known, **changes})
-
-
-CONFIG = CalibrationConfig("growing", ("g", "x0"), 4, 1, 1.0, 20, {"main": Variant("main", "")})
-
-
-def backtested(rows, known_until="2010-12", years=(2012, 2014), **options):
-    options = {"starts": 2, "draws": 60, "progress": False, **options}
-    return backtest(growing(), History(rows), CONFIG, known_until, years, **options)
-
-
-def test_a_backtest_of_steady_growth():
-    rows = [level(year) for year in range(2002, 2015)]
-    result = backtested(rows)
-    assert len(result.fit.z) == 8  # to 2009, known in March 2010
-    assert result.fit.values["g"] == pytest.approx(0.08, rel=5e-3)
-    assert result.rows["date"].tolist() == [2010.0, 2011.0, 2012.0, 2013.0, 2014.0]
-    assert result.coverage == 1.0
-    assert result.failed == 0
-    assert (result.rows["p05"] < result.rows["observed"]).all()
-    assert (result.rows["p95"] / result.rows["p05"] < 1.5).all()
-    assert np.abs(result.rows["error"]).max() < 5e-3
-    scores = result.scores.set_index("predictor")
-    assert list(result.scores.columns) == ["predictor", "TWh_2012", "TWh_2014", "rms_log_error", "growth_error"]
-    last = rows[7].value
-    assert scores.loc["flat", "TWh_2014"] == pytest.approx(last)
-    assert scores.loc["flat", "rms_log_error"] == pytest.approx(math.sqrt(((3 * 0.08) ** 2 + (5 * 0.08) ** 2) / 2))
-    assert scores.loc["flat", "growth_error"] == pytest.approx(-0.16)
-    assert scores.loc["12 %/yr", "TWh_2012"] == pytest.approx(last * 1.12**3)
-    (naive,) = [n for n in scores.index if n.startswith("last growth")]
-    assert naive == "last growth (8.0 %/yr)"
-    assert scores.loc[naive, "rms_log_error"] == pytest.approx(0.0, abs=1e-9)
-    assert scores.loc["model", "rms_log_error"] < 5e-3
-    assert scores.loc["observed", "TWh_2012"] == pytest.approx(rows[10].value)
-
-
-def test_a_backtest_across_a_break_misses_it():
-    rows = [level(year) for year in range(2002, 2010)] + [level(year, 0.16) for year in range(2010, 2015)]
-    result = backtested(rows)
-    assert result.coverage < 0.2
-    assert (result.rows["predicted"] < result.rows["observed"]).all()
-    scores = result.scores.set_index("predictor")
-    assert scores.loc["model", "rms_log_error"] > 0.5
-
-
-def test_later_knowledge_of_the_past_is_held_out():
-    rows = [level(year) for year in range(2002, 2010)] + [level(2005, known="2013-01", source="later")]
-    rows.append(level(2006, known="2010-12", source="just in time"))
-    result = backtested(rows, years=())
-    assert result.rows["date"].tolist() == [2005.0]
-    assert len(result.fit.z) == 9
-
-
-def test_intervals_hold_the_error_of_the_observation():
-    """With next to certain parameters the interval is that of the row's own error."""
-    rows = [level(year, sigma=1e-5) for year in range(2002, 2010)] + [level(2012, sigma=0.1)]
-    rows.append(level(2013, sigma=5.0, sigma_kind="absolute", source="other"))
-    result = backtested(rows, years=(2012,), draws=400)
-    relative, absolute = result.rows["p95"] / result.rows["predicted"], result.rows["p95"] - result.rows["predicted"]
-    assert math.log(relative[0]) == pytest.approx(1.645 * 0.1, rel=0.2)
-    assert absolute[1] == pytest.approx(1.645 * 5, rel=0.2)
-
-
-def test_backtests_that_cannot_be():
-    rows = [level(year) for year in range(2002, 2010)]
-    with pytest.raises(CalibrationError, match="no row to predict: all that 'main' fits was known by 2010-12"):
-        backtested(rows)
-    with pytest.raises(CalibrationError, match="naive predictors need two annual levels known by 2003-12"):
-        backtested([level(2002), level(2003)], "2003-12", (2003,))
-    with pytest.raises(CalibrationError, match="no row to fit"):
-        backtested(rows, "1999-12")
 
 
 # Counterfactuals

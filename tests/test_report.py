@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 
+import numpy as np
 import pytest
 
-from jevons.report import run_projection
+import jevons as jv
+from jevons import CalibrationError
+from jevons.report import SIDE_DRAWS, run_projection
+
+BANDS = ["p05", "p25", "p75", "p95"]
 
 
 def read(path):
@@ -26,15 +32,15 @@ def table(report, name):
 
 def test_projection_has_every_year_scenario_and_variable(report):
     rows = table(report, "projection.csv")
-    assert list(rows[0]) == ["scenario", "year", "variable", "unit", "median", "p05", "p95"]
+    assert list(rows[0]) == ["scenario", "year", "variable", "unit", "median", *BANDS]
     variables = {"dc_electricity", "ai_electricity", "ai_compute", "ai_shipments", "service_price", "users"}
     for scenario in ("baseline", "deepseek"):
         for variable in variables:
             years = [int(r["year"]) for r in rows if r["scenario"] == scenario and r["variable"] == variable]
             assert years == list(range(2010, 2036))
     for row in rows:
-        low, median, high = (float(row[k]) for k in ("p05", "median", "p95"))
-        assert low <= median <= high and math.isfinite(median)
+        low, lower, median, upper, high = (float(row[k]) for k in ("p05", "p25", "median", "p75", "p95"))
+        assert low <= lower <= median <= upper <= high and math.isfinite(median)
     assert {r["unit"] for r in rows if r["variable"] == "dc_electricity"} == {"TWh/yr"}
 
 
@@ -44,6 +50,25 @@ def test_scenarios_agree_before_the_gain_and_part_after(report):
     base, shocked = p.paths["baseline", "dc_electricity"], p.paths["deepseek", "dc_electricity"]
     assert abs(base[:, before] / shocked[:, before] - 1).max() < 1e-9
     assert abs(base[:, ~before] / shocked[:, ~before] - 1).max() > 0.01
+
+
+def test_every_benchmark_has_its_chance(report, history):
+    rows = table(report, "exceedance.csv")
+    published = [
+        r for r in history.select("benchmark", series="dc_electricity")
+        if r.variable == "dc_electricity" and r.statistic == "annual" and r.date <= 2035
+    ]  # fmt: skip
+    annual = [r for r in rows if (r["variable"], r["statistic"]) == ("dc_electricity", "annual")]
+    assert sorted((float(r["year"]), float(r["value"])) for r in annual) == sorted((r.date, r.value) for r in published)
+    assert all(r["source"] and r["definition"] and r["published"] for r in rows)
+    paths = report.projection
+    for row in annual:
+        above = paths.in_year("baseline", "dc_electricity", float(row["year"])) > float(row["value"])
+        assert float(row["above_main"]) == pytest.approx(above.mean(), abs=1e-5)
+    families = [f for f in jv.read_config("world").projection.families if f"above_{f}" in rows[0]]
+    for row in rows:
+        mean = np.mean([float(row[f"above_{f}"]) for f in families])
+        assert float(row["above_averaged"]) == pytest.approx(mean, abs=1e-5)
 
 
 def test_fit_table(report):
@@ -59,49 +84,122 @@ def test_fit_table(report):
     assert shipments[2026.0] == 19.8
 
 
-def test_parameters_table(report):
+def test_parameters_table(report, stored):
     rows = table(report, "parameters.csv")
-    head = ["name", "unit", "value", "prior_median", "prior_sd_log", "moved_sd", "status", "source"]
+    head = ["name", "unit", "value", "prior_median", "prior_sd_log", "moved_sd", "status", "source",
+            "posterior_median", "posterior_p05", "posterior_p95"]  # fmt: skip
     assert list(rows[0]) == head
-    fitted = [r for r in rows if r["moved_sd"]]
-    assert 0 < len(fitted) <= 40
+    fitted = {r["name"]: r for r in rows if r["posterior_median"]}
+    assert set(fitted) == set(stored.names)
+    wanted = np.median(stored.sample[:, stored.names.index("satiation")])
+    assert float(fitted["satiation"]["posterior_median"]) == pytest.approx(wanted, rel=1e-5)
     assert all(r["source"] and r["unit"] for r in rows)
 
 
 def test_rebound_table(report):
     rows = table(report, "rebound.csv")
-    head = "shock factor at horizon_years rebound p05 p95 cumulative undefined_share counterfactual"
-    assert list(rows[0]) == head.split()
+    tail = ["cumulative", "probability_backfire", "undefined_share", "draws", "counterfactual"]
+    assert list(rows[0]) == ["shock", "factor", "at", "horizon_years", "rebound", *BANDS, *tail]
     assert {float(r["horizon_years"]) for r in rows} == {1, 3, 5, 10}
     assert {"inference", "training", "hardware", "facility", "deepseek"} <= {r["shock"] for r in rows}
     price = [r for r in rows if r["shock"] == "hardware_price"]
     assert all(r["rebound"] == "" and float(r["undefined_share"]) == 1 for r in price)
     assert all("induced growth" in r["counterfactual"] for r in price)
-    assert all("engineering run" in r["counterfactual"] for r in rows if r["shock"] == "deepseek")
+    deepseek = [r for r in rows if r["shock"] == "deepseek"]
+    assert all("engineering run" in r["counterfactual"] for r in deepseek)
+    for row in deepseek:
+        chance = report.rebound.backfire("deepseek", float(row["horizon_years"]))
+        assert float(row["probability_backfire"]) == pytest.approx(chance)
+    assert list(table(report, "induced_growth.csv")[0])[-5:] == ["energy_change_percent", *BANDS]
 
 
 def test_backfire_is_a_table_not_a_number(report):
     rows = table(report, "backfire.csv")
-    assert {r["prior"] for r in rows} == {"sceptic", "central", "enthusiast"}
-    assert len({r["satiation"] for r in rows}) >= 3
-    for shock in ("deepseek", "inference"):
-        for satiation in {r["satiation"] for r in rows}:
-            cell = {
-                r["prior"]: float(r["probability"]) for r in rows if (r["shock"], r["satiation"]) == (shock, satiation)
-            }
-            assert cell["sceptic"] < cell["central"] < cell["enthusiast"]
+    cells = {(r["stance"], r["satiation"]) for r in rows}
+    stances, speeds = {"sceptic", "central", "enthusiast"}, {"weak", "central", "strong"}
+    assert cells == {(a, b) for a in stances for b in speeds} | {("as fitted", "as fitted")}
+    assert {r["power_limit"] for r in rows} == {"as fitted", "lifted"}
+    assert {float(r["horizon_years"]) for r in rows} == {1, 3, 5, 10}
+    assert len(rows) == 10 * 2 * 4
+    # six draws cannot carry a cell, and it says so
+    cells = [r for r in rows if r["stance"] != "as fitted"]
+    assert {r["reliable"] for r in cells} == {"False"} and {r["verdict"] for r in cells} == {"not reliable"}
+    assert all(r["probability_backfire"] == r["log_bayes_factor"] == "" for r in cells)
+    own = [r for r in rows if (r["stance"], r["power_limit"]) == ("as fitted", "as fitted")]
+    rebound = {r["horizon_years"]: r for r in table(report, "rebound.csv") if r["shock"] == "deepseek"}
+    for row in own:
+        assert row["probability_backfire"] == rebound[row["horizon_years"]]["probability_backfire"]
+    assert "?: too few of the fit's draws" in report.summary
 
 
-def test_break_year_under_both_variants(report):
-    rows = [r for r in table(report, "variants.csv") if r["figure"] == "break_year"]
-    assert {r["variant"] for r in rows} == {"main", "no_bias"}
-    for row in rows:
+def test_readings_and_their_average(report):
+    rows = table(report, "families.csv")
+    assert list(rows[0]) == ["reading", "figure", "median", *BANDS, "undefined_share", "draws", "in_average"]
+    readings = {r["reading"] for r in rows}
+    assert {"main", "no_bias", "averaged"} <= readings
+    for figure in ("dc_electricity_2025", "dc_electricity_2030", "dc_electricity_2035", "rebound_deepseek_5yr"):
+        assert {r["reading"] for r in rows if r["figure"] == figure} == readings
+    for row in (r for r in rows if r["figure"] == "break_year"):
         assert 2015 < float(row["p05"]) <= float(row["median"]) <= float(row["p95"]) < 2024
+    one = next(r for r in rows if (r["reading"], r["figure"]) == ("main", "dc_electricity_2030"))
+    wanted = np.median(report.projection.in_year("baseline", "dc_electricity", 2030))
+    assert float(one["median"]) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_evidence_tables(report):
+    rows = table(report, "evidence_world.csv")
+    assert {r["evidence"] for r in rows} == {"none", "price cuts", "free to paid", "both"}
+    quantities = {"total_elasticity", "satiation", "dc_electricity_2030", "rebound", "probability_backfire"}
+    assert quantities <= {r["quantity"] for r in rows}
+    assert all((r["reliable"] == "True") == (r["evidence"] == "none") for r in rows)
+    stances = table(report, "evidence.csv")
+    assert {r["stance"] for r in stances} == {"sceptic", "central", "enthusiast"}
+    assert {r["shape"] for r in stances} == {"power", "full_price", "hump"}
 
 
 def test_pictures_and_summary(report):
-    for name in ("history_and_projection.png", "rebound.png", "fit.png"):
-        data = next(f for f in report.files if f.name == name).read_bytes()
-        assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 20_000
-    assert "Rebound after 1 year" in report.summary and "draws failed" in report.summary
-    assert "chi-square moves by" in report.summary
+    for name in ("history_and_projection", "rebound", "fit", "evidence", "elasticity", "unmoved"):
+        data = next(f for f in report.files if f.name == f"{name}.png").read_bytes()
+        assert data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 10_000
+    text = report.summary
+    assert next(f for f in report.files if f.name == "summary.txt").read_text(encoding="utf-8") == text + "\n"
+    for said in ("50 %:", "Chance that 2030 is above", "is no one number", "What is not identified", "with equal"):
+        assert said in text
+    assert "nan" not in text.lower().split()
+    assert max(len(line) for line in text.splitlines()) < 200
+
+
+def test_parameters_that_keep_their_prior(report):
+    rows = table(report, "unmoved.csv")
+    assert all(float(r["sd_ratio"]) > 0.9 and abs(float(r["shift"])) < 0.25 for r in rows)
+    assert "largest_power_growth" in {r["parameter"] for r in rows}
+
+
+def test_another_fit_may_carry_the_table_of_backfire(tmp_path, monkeypatch, stored):
+    """Its draws are used with its priors; the weights then reach every cell."""
+    import jevons.report
+
+    names = [stored.names.index(n) for n in ("usage_price_elasticity", "satiation")]
+    prior = np.log([0.8, 0.05]) + np.random.default_rng(2).standard_normal((SIDE_DRAWS, 2)) * [0.48, 1.0]
+    sample = np.tile(np.median(stored.sample, axis=0), (SIDE_DRAWS, 1))
+    sample[:, names] = np.exp(prior)
+    wide = dataclasses.replace(stored, sample=sample)
+    shipped = jevons.report.shipped_fit
+    monkeypatch.setattr(jevons.report, "shipped_fit", lambda m, v="main": wide if v == "wide" else shipped(m, v))
+    monkeypatch.setattr(jevons.report, "shipped_fits", lambda: ["world-main"])
+    monkeypatch.setattr(jevons.report, "_pictures", lambda *given: [])
+    found = run_projection(tmp_path, draws=SIDE_DRAWS // 4, backfire_fit="wide", progress=False)
+    rows = [r for r in table(found, "backfire.csv") if r["horizon_years"] == "5"]
+    assert float(next(r for r in rows if r["stance"] == "as fitted")["ess"]) == pytest.approx(SIDE_DRAWS // 4)
+    chance = {
+        (r["stance"], r["power_limit"]): float(r["probability_backfire"])
+        for r in rows if r["satiation"] == "central" and r["reliable"] == "True"
+    }  # fmt: skip
+    assert len(rows) == 20
+    assert all(0 <= p <= 1 for p in chance.values())
+    assert "no_bias" in found.summary.splitlines()[-1]
+
+
+def test_a_fit_that_is_not_there():
+    with pytest.raises(CalibrationError, match="no shipped fit 'mian'"):
+        run_projection("nowhere", variant="mian", progress=False)

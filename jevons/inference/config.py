@@ -1,20 +1,20 @@
-"""Calibrations that come with a model: which parameters are free, in which variants, and the shipped fits."""
+"""Calibrations kept as files: which parameters are free, their priors, nuisances, conditions, in which variants."""
 
 from __future__ import annotations
 
 import importlib.resources
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jevons.elements import LogNormal
 from jevons.errors import CalibrationError, nearest
-from jevons.inference.fit import StoredFit, load_fit
-from jevons.inference.history import History
+from jevons.inference.history import History, read_history
+from jevons.inference.identifiability import Hint
 from jevons.inference.problem import Calibration
+from jevons.inference.stored import StoredFit, load_fit
+from jevons.inference.unknowns import Condition, Nuisance, Prior
 from jevons.model import Model
 
 if TYPE_CHECKING:
@@ -23,11 +23,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to read the data: parameters it fixes, and why."""
+    """One way to read the data.
+
+    Attributes
+    ----------
+    fixed : mapping of str to float
+        Parameters held.
+    rows : str
+        Tag of the history rows it fits; its own name by default, empty for all rows.
+    without_families : tuple of str
+        Families of sources it leaves out.
+    priors : mapping of str to LogNormal or Normal
+        Instead of the calibration's.
+    """
 
     name: str
     doc: str
     fixed: Mapping[str, float] = field(default_factory=dict)
+    rows: str = ""
+    without_families: tuple[str, ...] = ()
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,13 +79,66 @@ class ProjectionConfig:
     bias: str
     shocks: Mapping[str, float]
     scenario_shocks: Mapping[str, float]
-    elasticity_priors: Mapping[str, LogNormal]
     variables: tuple[ProjectedVariable, ...]
+    benchmark_years: tuple[int, ...] = ()
+    families: tuple[str, ...] = ()
+    power_limit: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BacktestConfig:
+    """What a rolling backtest judges.
+
+    Attributes
+    ----------
+    level : str
+        Series whose annual levels all predictors are compared on.
+    origins, pooled : tuple of str
+        Months; those over which coverage is pooled.
+    growth : (int, int)
+        Years whose growth is judged by itself.
+    groups : mapping of str to tuple of str
+        Series whose coverage is shown alone.
+    forecasts, region : str
+        CSV file of published forecasts, and which region of it the figure shows.
+    """
+
+    level: str
+    origins: tuple[str, ...]
+    pooled: tuple[str, ...] = ()
+    growth: tuple[int, int] = (0, 0)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forecasts: str = ""
+    region: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ConditionConfig:
+    """A condition in a file: where its history is, what differs there."""
+
+    name: str
+    history: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CalibrationConfig:
-    """A calibration read from TOML: free parameters, starts, seed, variants."""
+    """A calibration read from TOML (see docs/calibration.md for the format).
+
+    Attributes
+    ----------
+    model : str
+    free : tuple of str
+    values : mapping of str to float
+        Parameters held away from the model's values.
+    priors : mapping of str to LogNormal or Normal
+        Instead of the model's.
+    sources : mapping of str to str
+        Of the priors and values.
+    bounds : mapping of str to (low, high)
+    """
 
     model: str
     free: tuple[str, ...]
@@ -80,15 +148,64 @@ class CalibrationConfig:
     draws: int
     variants: Mapping[str, Variant]
     projection: ProjectionConfig | None = None
+    backtest: BacktestConfig | None = None
+    history: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    nuisance: tuple[Nuisance, ...] = ()
+    conditions: tuple[ConditionConfig, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    folder: Path = field(default=Path(), compare=False)
 
     def calibration(
-        self, model: Model, history: History, variant: str, until: str | None = None, *, derivatives: str = "exact"
+        self,
+        model: Model,
+        history: History,
+        variant: str,
+        until: str | None = None,
+        *,
+        derivatives: str = "exact",
     ) -> Calibration:
         """The calibration problem of a variant, with what was known by the end of a month (see `Calibration`)."""
         chosen = self.variant(variant)
-        fixed_model = model.with_values(chosen.fixed) if chosen.fixed else model
+        values = {**self.values, **chosen.fixed}
+        mistakes = [
+            f"value of {n!r}, which is not in the model{nearest(n, model.parameters)}"
+            for n in values
+            if n not in model.parameters
+        ]
+        mistakes += self._hint_mistakes(model)
+        if mistakes:
+            raise CalibrationError(f"calibration of {self.model!r}", mistakes)
         free = [name for name in self.free if name not in chosen.fixed]
-        return Calibration(fixed_model, history, free, variant=variant, until=until, derivatives=derivatives)
+        priors = {n: p for n, p in {**self.priors, **chosen.priors}.items() if n not in chosen.fixed}
+        bounds = {n: ends for n, ends in self.bounds.items() if n not in chosen.fixed}
+        here = model.with_values(values) if values else model
+        conditions = [
+            Condition(c.name, here.with_values(c.values) if c.values else here, self.read_history(c.history), c.priors)
+            for c in self.conditions
+        ]
+        return Calibration(
+            here, history, free, variant=chosen.rows or None, until=until, derivatives=derivatives, priors=priors,
+            label=variant, bounds=bounds, nuisance=self.nuisance, conditions=conditions,
+            without_families=chosen.without_families,
+        )  # fmt: skip
+
+    def _hint_mistakes(self, model: Model) -> list[str]:
+        """Hints that name what is neither free nor in the model."""
+        own = [f"{c.name}.{n}" for c in self.conditions for n in c.priors]
+        known = [*model.parameters, *self.free, *(n.name for n in self.nuisance), *own]
+        mistakes = []
+        for hint in self.hints:
+            unknown = [n for n in hint.parameters if n not in known]
+            mistakes += [f"hint on {n!r}, which is neither free nor in the model{nearest(n, known)}" for n in unknown]
+            seen = hint.unless_observed
+            if seen and seen not in model.elements:
+                mistakes.append(f"hint unless {seen!r} is observed, which is not in the model"
+                                f"{nearest(seen, model.elements)}")  # fmt: skip
+        return mistakes
 
     def variant(self, name: str) -> Variant:
         """A variant by name; `CalibrationError` with the nearest name if there is none."""
@@ -97,74 +214,66 @@ class CalibrationConfig:
             raise CalibrationError(f"calibration of {self.model!r}", [mistake])
         return self.variants[name]
 
+    def read_history(self, name: str | None = None) -> History:
+        """Its history, or that of a condition; a relative path is relative to the file it was read from."""
+        path = self.history if name is None else name
+        if not path:
+            raise CalibrationError(f"calibration of {self.model!r}", ["names no history, expected entry 'history'"])
+        return read_history(self.folder / path)
 
-def _folder() -> Path:
+    def write(self, path: str | Path) -> Path:
+        """Write it as TOML; `read_config` reads it back equal."""
+        from jevons.inference.config_file import write_config
+
+        return write_config(self, path)
+
+
+def shipped_folder() -> Path:
+    """Where the shipped calibrations are."""
     return Path(str(importlib.resources.files("jevons.calibration")))
 
 
-def read_config(source: str | Path) -> CalibrationConfig:
+def read_config(source: str | Path, *, extends: str | None = None) -> CalibrationConfig:
     """Read a calibration by the name of its model, or from a TOML file.
+
+    Parameters
+    ----------
+    extends : str, optional
+        What the file is laid over if it does not say so itself.
 
     Raises
     ------
     CalibrationError
+        With every mistake found.
     """
+    from jevons.inference.config_file import parse_config
+
     path = Path(source)
     if path.suffix != ".toml":
-        path = _folder() / f"{source}.toml"
+        path = shipped_folder() / f"{source}.toml"
         if not path.exists():
-            shipped = sorted(p.stem for p in _folder().glob("*.toml"))
+            shipped = sorted(p.stem for p in shipped_folder().glob("*.toml") if p.stem != "ablation")
             mistake = f"no calibration is shipped for it (shipped: {', '.join(shipped)}){nearest(str(source), shipped)}"
             raise CalibrationError(f"model {str(source)!r}", [mistake])
-    try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        variants = {
-            name: Variant(name, str(entry.get("doc", "")), {k: float(v) for k, v in entry.get("fixed", {}).items()})
-            for name, entry in data["variants"].items()
-        }
-        return CalibrationConfig(
-            model=str(data["model"]),
-            free=tuple(data["free"]),
-            starts=int(data["starts"]),
-            seed=int(data["seed"]),
-            spread=float(data["spread"]),
-            draws=int(data["draws"]),
-            variants=variants,
-            projection=_projection(data["projection"]) if "projection" in data else None,
-        )
-    except OSError as error:
-        raise CalibrationError(f"calibration {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CalibrationError(f"calibration {path}", [f"malformed: {error!r}"]) from error
-
-
-def _projection(data: Mapping[str, Any]) -> ProjectionConfig:
-    first, last = data["break_years"]
-    return ProjectionConfig(
-        start=int(data["start"]),
-        end=int(data["end"]),
-        scenarios=tuple(data["scenarios"]),
-        counterfactuals=tuple(data["counterfactuals"]),
-        counterfactual_years=tuple(data["counterfactual_years"]),
-        break_years=(int(first), int(last)),
-        shock_date=float(data["shock_date"]),
-        bias=str(data["bias"]),
-        shocks={k: float(v) for k, v in data["shocks"].items()},
-        scenario_shocks={k: float(v) for k, v in data["scenario_shocks"].items()},
-        elasticity_priors={k: LogNormal(**entry) for k, entry in data["elasticity_priors"].items()},
-        variables=tuple(ProjectedVariable(name, **entry) for name, entry in data["variables"].items()),
-    )
+    return parse_config(path, extends)
 
 
 def shipped_fit(model: str, variant: str = "main") -> StoredFit:
-    """The shipped fit of a model.
+    """The shipped fit of a model, or the fit in a folder.
+
+    Parameters
+    ----------
+    variant : str
+        Name of a shipped fit, or a folder that `save_fit` wrote.
 
     Raises
     ------
     CalibrationError
         If there is none of that name.
     """
-    folder = _folder() / "fits" / f"{model}-{variant}"
+    if (Path(variant) / "fit.toml").exists():
+        return load_fit(variant)
+    folder = shipped_folder() / "fits" / f"{model}-{variant}"
     if not folder.exists():
         shipped = [f.removeprefix(f"{model}-") for f in shipped_fits() if f.startswith(f"{model}-")]
         hint = nearest(variant.removeprefix(f"{model}-"), shipped)
@@ -173,16 +282,16 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
     return load_fit(folder)
 
 
-def shipped_profile(name: str = "elasticity") -> pd.DataFrame:
-    """A shipped table of refits with parameters held, with the rebound at each."""
+def shipped_table(name: str, file: str) -> pd.DataFrame:
+    """A shipped table that a calibration script wrote."""
     import pandas as pd
 
     try:
-        return pd.read_csv(_folder() / "fits" / name / "profile.csv")
+        return pd.read_csv(shipped_folder() / "fits" / name / file)
     except OSError as error:
-        raise CalibrationError(f"profile {name!r}", [f"cannot be read ({error.strerror})"]) from error
+        raise CalibrationError(f"table {name!r}", [f"{file} cannot be read ({error.strerror})"]) from error
 
 
 def shipped_fits() -> list[str]:
     """Names of the shipped fits, ``<model>-<variant>``."""
-    return sorted(p.parent.name for p in (_folder() / "fits").glob("*/fit.toml"))
+    return sorted(p.parent.name for p in (shipped_folder() / "fits").glob("*/fit.toml"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jevons.errors import HistoryError, nearest
+from jevons.inference.noise import LogNormalNoise, Noise, NormalNoise
 from jevons.units import UnitMismatch, parse_unit
 
 if TYPE_CHECKING:
@@ -25,7 +26,16 @@ COLUMNS = (
 )  # fmt: skip
 NUMBERS = ("date", "reference_date", "value", "low", "high", "sigma")
 REQUIRED = ("series", "statistic", "date", "value", "unit", "definition", "source", "role", "known")
-STATISTICS = ("annual", "at", "ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
+NEEDED = ("variable", "date", "value", "unit", "source")
+"""Columns without which a file is no history; the others may be left out and then take `DEFAULTS`."""
+DEFAULTS = {
+    "statistic": "annual",
+    "sigma_kind": "log",
+    "role": "fit",
+    "definition": "as the source",
+    "known": "0000-01",
+}
+STATISTICS = ("annual", "at", "index", "ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
 NEED_REFERENCE = ("ratio", "since", "slope", "log_growth_rate", "log_decline_rate")
 ROLES = ("fit", "hold-out", "benchmark")
 VERIFIED = ("yes", "secondary", "no", "")
@@ -42,10 +52,12 @@ class Observation:
     series : str
         Reporting name.
     variable : str
-        Model variable it is compared with; empty if there is none.
+        Model variable it is compared with, or a ratio of two (a share), ``"ai_electricity / dc_electricity"``;
+        empty if there is none.
     statistic : str
-        ``annual`` mean over the calendar year from `date`; value ``at`` a date; ``ratio`` of annual means,
-        ``since``, ``slope``, ``log_growth_rate``, ``log_decline_rate`` against `reference_date`.
+        ``annual`` mean over the calendar year from `date`; value ``at`` a date; an ``index`` of annual means whose
+        base is free (see `Nuisance`); ``ratio`` of annual means (a growth factor), ``since``, ``slope``,
+        ``log_growth_rate``, ``log_decline_rate`` against `reference_date`.
     value, low, high : float
         As published, in `unit`.
     sigma, sigma_kind : float, str
@@ -74,6 +86,16 @@ class Observation:
     variants: tuple[str, ...]
     known: str
     note: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The model variables it needs: one, or numerator and denominator."""
+        return tuple(name.strip() for name in self.variable.split("/"))
+
+    @property
+    def noise(self) -> Noise:
+        """Its error; an absolute one in the row's unit."""
+        return LogNormalNoise(self.sigma) if self.sigma_kind == "log" else NormalNoise(self.sigma)
 
     @property
     def label(self) -> str:
@@ -106,8 +128,9 @@ class History(Sequence[Observation]):
         variant: str | None = None,
         known_until: str | None = None,
         series: str | None = None,
+        without_families: Sequence[str] = (),
     ) -> History:
-        """Rows of a role, a fit variant, or known by the end of a month (``"2023-12"``)."""
+        """Rows of a role, a fit variant, known by the end of a month (``"2023-12"``), or not of some families."""
         if known_until is not None and not MONTH.fullmatch(known_until):
             mistake = f"known_until {known_until!r}, expected a month such as '2023-12'"
             raise HistoryError(f"history {self.name!r}", [mistake])
@@ -118,6 +141,7 @@ class History(Sequence[Observation]):
             and (variant is None or variant in row.variants)
             and (known_until is None or row.known <= known_until)
             and (series is None or row.series == series)
+            and row.family not in without_families
         ]
         return History(rows, self.name)
 
@@ -137,6 +161,19 @@ class History(Sequence[Observation]):
 
         return pd.DataFrame([vars(row) for row in self._rows], columns=list(COLUMNS))
 
+    def to_csv(self, path: str | Path) -> Path:
+        """Write all rows and columns; `read_history` reads them back unchanged."""
+        path = Path(path)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for row in self._rows:
+                cells = {**vars(row), "variants": ";".join(row.variants)}
+                for column in NUMBERS:
+                    cells[column] = "" if math.isnan(cells[column]) else repr(float(cells[column]))
+                writer.writerow([cells[column] for column in COLUMNS])
+        return path
+
     def __repr__(self) -> str:
         counts = ", ".join(f"{sum(r.role == role for r in self._rows)} {role}" for role in ROLES)
         return f"History {self.name!r}: {len(self._rows)} rows ({counts})"
@@ -154,7 +191,10 @@ def read_history(source: str | Path = "world") -> History:
     shipped = folder / f"{source}.toml"
     path = Path(source)
     if path.suffix == "" and path.name == str(source) and shipped.exists():
-        path = folder / str(tomllib.loads(shipped.read_text(encoding="utf-8"))["history"])
+        settings = tomllib.loads(shipped.read_text(encoding="utf-8"))
+        if "history" not in settings:
+            return read_history(str(settings.get("extends", "")))
+        path = folder / str(settings["history"])
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     mistakes: list[str] = []
     rows: list[Observation] = []
@@ -182,7 +222,7 @@ def _read_file(file: Path, mistakes: list[str], seen: dict[tuple[Any, ...], str]
         mistakes.append(f"{file.name}: is empty, expected a header and at least one row")
         return
     (_, header), *records = numbered
-    missing = [c for c in COLUMNS if c not in header]
+    missing = [c for c in NEEDED if c not in header]
     mistakes += [f"{file.name}: column {c!r} is missing{nearest(c, header)}" for c in missing]
     unknown = [c for c in header if c not in COLUMNS]
     mistakes += [f"{file.name}: unknown column {c!r}{nearest(c, COLUMNS)}" for c in unknown]
@@ -220,7 +260,8 @@ def _numbered_rows(stream: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _observation(place: str, record: dict[Any, Any], mistakes: list[str]) -> Observation | None:
     before = len(mistakes)
-    fields: dict[str, Any] = {c: str(record[c]).strip() for c in COLUMNS}
+    defaults = {**DEFAULTS, "series": record["variable"]}
+    fields: dict[str, Any] = {c: str(record.get(c, defaults.get(c, ""))).strip() for c in COLUMNS}
     mistakes += [f"{place}: column {c!r} is empty" for c in REQUIRED if not fields[c]]
     for column in NUMBERS:
         fields[column] = _number(place, column, fields[column], mistakes)

@@ -1,0 +1,1 @@
+"""One page that a sceptic can read from top to bottom, made from tables alone."""
