@@ -19,6 +19,9 @@ JOBS = [
     ("world_full_price", "main"), ("world_hump", "main"),
 ]  # fmt: skip
 
+AT_LEAST = {"world-main": 1100}
+"""Steps of each chain where draws are weighted by experiments and by other beliefs afterwards."""
+
 
 def fit_one(model: str, variant: str, folder: Path, steps: int, resume: bool) -> None:
     """Fit, sample and save one of the jobs."""
@@ -31,7 +34,10 @@ def fit_one(model: str, variant: str, folder: Path, steps: int, resume: bool) ->
     )
     print(fit, flush=True)
     report = jv.reported_quantities(world, config, calibration)
-    posterior = jv.sample(fit, seed=config.seed, steps=steps, quantities=report, folder=unfinished, resume=resume)
+    at_least = AT_LEAST.get(name, 0)
+    posterior = jv.sample(
+        fit, seed=config.seed, steps=steps, at_least=at_least, quantities=report, folder=unfinished, resume=resume
+    )
     print(posterior, flush=True)
     fixed = {**config.values, **config.variant(variant).fixed}
     command = "python calibration/fit_world.py"

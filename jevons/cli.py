@@ -215,6 +215,7 @@ def report(out: str, source: str, fits: str | None, variant: str) -> None:
     """Put all of it on one page: the answer, the evidence, the checks, the failures.
 
     The page needs nothing else, no network either. Run 'jevons project' first: its folder is what the page is made of.
+    It is about the world; for one's own data there are the tables of 'jevons project'.
 
     Example: jevons report --out report.html
     """
@@ -222,8 +223,23 @@ def report(out: str, source: str, fits: str | None, variant: str) -> None:
 
     if not (Path(source) / "projection.csv").exists():
         raise click.UsageError(f"{source} holds no projection.csv; run 'jevons project --out {source}' first")
+    _require_fit(Path(source), Path(fits) if fits else None, variant)
     written = write_report(Path(out), source=Path(source), fits=Path(fits) if fits else None, variant=variant)
     click.echo(f"wrote {written}")
+
+
+def _require_fit(source: Path, fits: Path | None, variant: str) -> None:
+    """Refuse a projection of another fit than the page's."""
+    import pandas as pd
+
+    from jevons.inference.config import shipped_fit
+
+    stored = shipped_fit("world", variant if fits is None else str(fits / f"world-{variant}"))
+    shown = pd.read_csv(source / "parameters.csv").set_index("name")["value"]
+    for name, value in stored.values.items():
+        if abs(shown.get(name, float("nan")) - value) > 1e-4 * abs(value):
+            found = f"{name} is {shown[name]:.6g} there and {value:.6g} in the fit {variant!r}"
+            raise click.UsageError(f"{source} holds a projection of another fit ({found}); project again")
 
 
 @cli.command()

@@ -57,46 +57,74 @@ def _axes() -> Axes:
     return axes
 
 
-def history_and_projection(projection: Projection, history: History, bias: float, path: str | Path) -> Path:
-    """World data-centre electricity: what sources say, the fit, the projection, and what others project.
+def history_and_projection(
+    projection: Projection, history: History, bias: float | None, path: str | Path, *, own: bool = False
+) -> Path:
+    """Data-centre electricity: what sources say, the fit, the projection, and what others project.
 
     Parameters
     ----------
-    bias : float
+    bias : float or None
         Logarithm of the older family's estimates over the model; the older points are drawn as published and
-        divided by exp(bias), as the model reads them.
+        divided by exp(bias), as the model reads them. None if the fit does not estimate it.
+    own : bool
+        Whether the history is one's own and not the world's: its families then have their own names.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 6), layout="constrained")
     past, future = figure.subplots(1, 2, width_ratios=(1.05, 1))
-    figure.suptitle("World data-centre electricity: flat for a decade, then not", fontsize=15, fontweight="bold")
+    title = "Data-centre electricity" if own else "World data-centre electricity: flat for a decade, then not"
+    figure.suptitle(title, fontsize=15, fontweight="bold")
     for ax, last in ((past, 2026), (future, 2035)):
         _bands(ax, projection, last)
         ax.spines[["top", "right"]].set_visible(False)
         ax.set_ylabel("TWh per calendar year")
-    _observations(past, history, bias)
+    older = bias is not None and any(r.family == "older" for r in history.select("fit"))
+    if own:
+        _own_observations(past, history, bias if older else None)
+    else:
+        _observations(past, history, bias or 0.0)
     past.set_xlim(2009.5, 2026.6)
-    past.set_ylim(0, 640)
+    past.set_ylim(0, 1.08 * _highest(past) if own else 640)
     past.set_title("What sources say, and what the model makes of it", fontsize=11)
     past.legend(loc="upper left", frameon=False, fontsize=8.5)
-    _observations(future, history, bias, labels=False)
-    _benchmarks(future, history)
+    if own:
+        _own_observations(future, history, bias if older else None, labels=False)
+    else:
+        _observations(future, history, bias or 0.0, labels=False)
+    others = _benchmarks(future, history)
     top = float(projection.quantiles("baseline", "dc_electricity")[-1].max())
     future.set_xlim(2009.5, 2036.2)
     future.set_ylim(0, top * 1.05)
-    future.set_title("Projection, and the projections of others (never fitted)", fontsize=11)
+    future.set_title("Projection" + ", and the projections of others (never fitted)" * others, fontsize=11)
     future.legend(loc="upper left", frameon=False, fontsize=8.5)
     note = (
         f"Model: median, 50 and 90 % bands of {projection.draws} draws. Points stand at their calendar year; bars are "
-        f"the sources' own ranges. The older family (Masanet et al. 2020 and after) reads {1 - np.exp(bias):.0%} below "
-        "the IEA's newer line; the fit estimates that bias. Crypto and transmission networks excluded. Beyond 2026 the "
+        f"the sources' own ranges. {_about_families(bias if older else None, own)} Beyond 2026 the "
         "paths hang on limits of power, finance and chips for which there are no data."
     )
     note = textwrap.fill(note, 180)
     figure.supxlabel(note, fontsize=8, color=GREY, ha="center")
     figure.savefig(path, dpi=150)
     return Path(path)
+
+
+def _about_families(bias: float | None, own: bool) -> str:
+    if bias is None:
+        return "Points are as published, before any bias between sources that the fit estimates."
+    below = f"reads {1 - np.exp(bias):.0%} below"
+    if own:
+        return f"The older family {below} the others; the fit estimates that bias."
+    return (
+        f"The older family (Masanet et al. 2020 and after) {below} the IEA's newer line; the fit estimates that bias. "
+        "Crypto and transmission networks excluded."
+    )
+
+
+def _highest(ax: Axes) -> float:
+    """Upper end of everything drawn so far."""
+    return float(ax.dataLim.y1)
 
 
 def _bands(ax: Axes, projection: Projection, last: int) -> None:
@@ -148,7 +176,37 @@ def _observations(ax: Axes, history: History, bias: float, labels: bool = True) 
         )  # fmt: skip
 
 
-def _benchmarks(ax: Axes, history: History) -> None:
+def _own_observations(ax: Axes, history: History, bias: float | None, labels: bool = True) -> None:
+    """One's own figures by family, as published; filled where fitted."""
+    rows = [
+        r for r in history
+        if r.variable and "dc_electricity" in (r.series, r.variable) and (r.statistic, r.unit) == ("annual", "TWh/yr")
+    ]  # fmt: skip
+    fitted = [r for r in rows if r.role == "fit"]
+    families = dict.fromkeys(r.family for r in fitted)
+    groups = [(f"fitted: {f}" if f else "fitted", [r for r in fitted if r.family == f]) for f in families]
+    groups.append(("not fitted", [r for r in rows if r.role == "hold-out" and 2010 <= r.date <= 2026]))
+    styles = (("s", RED), ("o", ORANGE), ("^", "#8a6bb1"), ("v", GREEN))
+    for (name, chosen), (marker, colour) in zip(groups, itertools.cycle(styles)):
+        if not chosen:
+            continue
+        held = name == "not fitted"
+        years = [r.date for r in chosen]
+        values, low, high = (np.array([getattr(r, k) for r in chosen]) for k in ("value", "low", "high"))
+        if labels:
+            error = np.nan_to_num([values - low, high - values])
+            ax.errorbar(years, values, yerr=error, fmt="none", ecolor=GREY, elinewidth=1)
+        ax.scatter(
+            years, values, s=(26 if held else 34) if labels else 12, marker="x" if held else marker,
+            color=GREY if held else colour, lw=1, zorder=4, label=name.replace("_", " ") if labels else None,
+        )  # fmt: skip
+        if bias is not None and not held and chosen[0].family == "older":
+            ax.scatter(years, values / np.exp(bias), s=34 if labels else 12, facecolor="white", edgecolor=colour,
+                       zorder=3, label="older, as the model reads it" if labels else None)  # fmt: skip
+
+
+def _benchmarks(ax: Axes, history: History) -> bool:
+    """Draw what others project, and say whether there is any."""
     rows = [
         r for r in history.select("benchmark", series="dc_electricity")
         if r.statistic == "annual" and r.variable == "dc_electricity" and r.date >= 2026
@@ -163,6 +221,7 @@ def _benchmarks(ax: Axes, history: History) -> None:
             ax.plot([row.date + 0.1] * 2, [row.low, row.high], color=colour, lw=1.2)
         ax.scatter(row.date + 0.1, row.value, s=30, marker=marker, facecolor="white", edgecolor=colour, zorder=5,
                    label=label)  # fmt: skip
+    return bool(rows)
 
 
 def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) -> Path:

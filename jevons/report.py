@@ -23,7 +23,7 @@ from jevons.inference.config import (
     shipped_table,
 )
 from jevons.inference.evidence import EVIDENCE, chosen, evidence_posterior, read_experiments
-from jevons.inference.families import exceedance_table, family_table, figures_of
+from jevons.inference.families import AVERAGED, exceedance_table, family_table, figures_of
 from jevons.inference.fit import summarise
 from jevons.inference.hindcast import counterfactuals
 from jevons.inference.history import History
@@ -39,6 +39,7 @@ from jevons.problems import CONFIG
 from jevons.rebound_meter import HORIZONS, ReboundMeter, counterfactual, roles_of, shock
 from jevons.scenario import Scenario, load_scenario
 from jevons.summary import Findings, summary
+from jevons.units import factor_between, parse_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,12 @@ STANCE = "central"
 ELASTICITY, SATIATION = SHAPES["power"]
 SATIATIONS = {"weak": "enthusiast", "central": "central", "strong": "sceptic"}
 """Speeds of satiation, and whose stance they are."""
+ELASTICITY_PICTURE, UNMOVED_PICTURE = "elasticity.png", "unmoved.png"
 LIMITS = ("as fitted", "lifted")
+NEED_BELIEFS = ("backfire.csv", "evidence_world.csv")
+"""Tables that weigh draws by beliefs about elasticity and satiation: none where either is held."""
+OF_THE_WORLD = ("shapes.csv",)
+"""Shipped tables that are of the world's data."""
 PARAMETER_COLUMNS = ("name", "unit", "value", "prior_median", "prior_sd_log", "moved_sd", "status", "source")
 
 
@@ -82,6 +88,13 @@ class _Job:
     history: History
     draws: int | None
     progress: bool
+    own: bool
+
+    @property
+    def held(self) -> dict[str, float]:
+        """Elasticity and satiation, where they are not free."""
+        names = [n for n in (ELASTICITY, SATIATION) if n not in self.stored.names]
+        return {n: self.stored.values.get(n, self.model.parameters[n].value) for n in names}
 
     def taken(self, stored: StoredFit, most: int | None = None) -> int:
         """How many draws of a fit; more than the chosen fit has are asked for, so that it says so."""
@@ -116,7 +129,9 @@ def run_projection(
     name : str
         Model whose calibration has a ``[projection]`` section.
     variant : str
-        Shipped fit to stand on, or a folder that ``jevons fit`` wrote.
+        Shipped fit to stand on, or a folder that ``jevons fit`` wrote. What needs draws of the elasticity is left out
+        where the folder's calibration holds it, and what is of the world's data always; files of those names in
+        `out`, from an earlier run, are removed.
     draws : int, optional
         How many of its draws; all by default.
     extra : sequence of Scenario
@@ -135,15 +150,21 @@ def run_projection(
     if config.projection is None:
         raise CalibrationError(f"calibration of {name!r}", ["has no [projection] section"])
     plan = config.projection
-    if kept.exists():  # one's own data: other readings of the world's sources say nothing of it
+    own = kept.exists()
+    history = config.read_history()
+    if own:  # other readings of the world's sources say nothing of it
+        history = _in_units(history, plan)
         variant = str(stored.meta["variant"]) or "main"
         plan = dataclasses.replace(plan, families=(variant,))
         config = dataclasses.replace(config, variants={variant: config.variant(variant)}, projection=plan)
-    job = _Job(name, variant, config, plan, load(name, fit=None), stored, config.read_history(), draws, progress)
+        name = config.model
+    job = _Job(name, variant, config, plan, load(name, fit=None), stored, history, draws, progress, own)
     findings = _findings(job, extra, backfire_fit)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
+    for file in (*NEED_BELIEFS, *OF_THE_WORLD, ELASTICITY_PICTURE, UNMOVED_PICTURE) if own else ():
+        (folder / file).unlink(missing_ok=True)  # of an earlier run, and so of another fit
     for file, table in findings.tables.items():
         files.append(folder / file)
         table.to_csv(files[-1], index=False, float_format="%.6g")
@@ -172,32 +193,49 @@ def _findings(job: _Job, extra: Sequence[Scenario], backfire_fit: str | None) ->
     projections = {
         r: projection if r == job.variant else job.project(fit, scenarios[:1]) for r, fit in readings.items()
     }
-    averaged = [r for r in plan.families if r in readings]
+    averaged = [] if job.own else [r for r in plan.families if r in readings]
     families = family_table(_family_figures(job, readings, projections, rebounds, meter), averaged)
     totals = [v.name for v in plan.variables if v.kind == "total"]
     fitted = model.with_values(stored.values)
     switched_off = {s: load_scenario(s).apply(fitted) for s in plan.counterfactuals}
     priors = fitted_priors(job.config, model, stored)
     moved = moved_table(stored, priors)
+    above = exceedance_table(projections, plan.scenarios[0], totals, job.history, averaged)
     tables: dict[str, pd.DataFrame] = {
         "projection.csv": projection.to_frame(),
-        "exceedance.csv": exceedance_table(projections, plan.scenarios[0], totals, job.history, averaged),
+        "exceedance.csv": above if averaged else above.drop(columns=f"above_{AVERAGED}"),
         "rebound.csv": rebounds.table,
         "induced_growth.csv": rebounds.induced,
-        "backfire.csv": _backfire(job, rebounds, meter, priors, backfire_fit),
         "families.csv": families,
         "counterfactuals.csv": counterfactuals(fitted, switched_off, plan.counterfactual_years),
         "fit.csv": fit_table(stored),
         "parameters.csv": parameters(stored),
         "unmoved.csv": moved[moved["said"] == "the prior"].drop(columns="said"),
-        "evidence_world.csv": _experiments(job, projection, rebounds),
     }
-    for file in ("evidence.csv", "shapes.csv"):
+    if not job.held:
+        found = (_backfire(job, rebounds, meter, priors, backfire_fit), _experiments(job, projection, rebounds))
+        tables |= dict(zip(NEED_BELIEFS, found, strict=True))
+    for file in ("evidence.csv",) if job.own else ("evidence.csv", *OF_THE_WORLD):
         try:
             tables[file] = shipped_table("evidence", file)
         except CalibrationError:
             missing.append(file)
-    return Findings(projection, rebounds, stored, job.history, tables, moved, tuple(averaged), tuple(missing))
+    return Findings(projection, rebounds, stored, job.history, tables, moved, tuple(averaged), tuple(missing),
+                    job.own, job.held)  # fmt: skip
+
+
+def _in_units(history: History, plan: ProjectionConfig) -> History:
+    """One's own annual figures in the units that are projected; those of another dimension stay as they are."""
+    units = {v.name: v.unit for v in plan.variables}
+    rows = []
+    for row in history:
+        unit = units.get(row.variable, units.get(row.series, row.unit))
+        factor = factor_between(parse_unit(row.unit), parse_unit(unit)) if row.statistic == "annual" else None
+        if factor is not None and row.unit != unit:
+            scaled = {k: factor * getattr(row, k) for k in ("value", "low", "high")}
+            row = dataclasses.replace(row, unit=unit, **scaled)
+        rows.append(row)
+    return History(rows, history.name)
 
 
 def _readings(job: _Job) -> tuple[dict[str, StoredFit], list[str]]:
@@ -277,7 +315,8 @@ def _experiments(job: _Job, projection: Projection, rebounds: ReboundEnsemble) -
 
 
 def _pictures(job: _Job, findings: Findings, folder: Path) -> list[Path]:
-    bias = float(job.stored.values.get(job.plan.bias, 0.0))
+    free = job.plan.bias in job.stored.names
+    bias = None if job.own and not free else float(job.stored.values.get(job.plan.bias, 0.0))
     experiments = read_experiments()
     posteriors = {
         e: [evidence_posterior(STANCE, chosen(e, experiments), shape, EVIDENCE_DRAWS) for shape in SHAPES]
@@ -285,21 +324,29 @@ def _pictures(job: _Job, findings: Findings, folder: Path) -> list[Path]:
     }
     profiles = _profiles(job)
     unmoved = list(findings.tables["unmoved.csv"]["parameter"])
-    return [
-        plot.history_and_projection(findings.projection, job.history, bias, folder / "history_and_projection.png"),
+    history = folder / "history_and_projection.png"
+    pictures = [
+        plot.history_and_projection(findings.projection, job.history, bias, history, own=job.own),
         plot.rebound(findings.rebounds, folder / "rebound.png", counterfactual(roles_of(job.model))),
         plot.fit_residuals(job.stored, folder / "fit.png"),
         plot_evidence.plot_evidence(posteriors, folder / "evidence.png"),
-        plot_elasticity.elasticity(job.stored, findings.moved, profiles, ELASTICITY, folder / "elasticity.png"),
-        plot_elasticity.unmoved(job.stored, findings.moved, profiles, unmoved, folder / "unmoved.png"),
     ]
+    if ELASTICITY in job.stored.names:
+        picture = folder / ELASTICITY_PICTURE
+        pictures.append(plot_elasticity.elasticity(job.stored, findings.moved, profiles, ELASTICITY, picture))
+    if unmoved or not job.own:
+        picture = folder / UNMOVED_PICTURE
+        pictures.append(plot_elasticity.unmoved(job.stored, findings.moved, profiles, unmoved, picture))
+    return pictures
 
 
 def _profiles(job: _Job) -> pd.DataFrame:
-    """Profile likelihoods: those shipped for the main fit, else that of the elasticity, computed."""
+    """Profile likelihoods: those shipped for the main fit, else that of the elasticity, computed if it is free."""
     import pandas as pd
 
-    if job.variant == "main":
+    if ELASTICITY not in job.stored.names:
+        return pd.DataFrame(columns=["parameter", "value", "chi2", "chi2_data", "chi2_prior"])
+    if job.variant == "main" and not job.own:
         try:
             return shipped_table("profiles", "profiles.csv")
         except CalibrationError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jevons.inference.backfire import AS_FITTED
@@ -35,6 +35,10 @@ class Findings:
         Readings of the sources that were averaged.
     missing : tuple of str
         Shipped fits and tables that were not found.
+    own : bool
+        Whether the fit is of one's own data: then nothing is said of the world's.
+    held : mapping of str to float
+        Elasticity and satiation, where they are not free: no draw can then be weighed by beliefs about them.
     """
 
     projection: Projection
@@ -45,11 +49,15 @@ class Findings:
     moved: pd.DataFrame
     averaged: tuple[str, ...]
     missing: tuple[str, ...]
+    own: bool = False
+    held: Mapping[str, float] = field(default_factory=dict)
 
 
 def summary(found: Findings) -> str:
     """What a reader without mathematics should know, its uncertainty included."""
-    parts = (_levels, _others, _causes, _rebounds, _backfire, _experiments, _readings, _shapes, _unknown, _origin)
+    parts = (
+        _levels, _others, _causes, _rebounds, _held, _backfire, _experiments, _readings, _shapes, _unknown, _origin
+    )  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in (part(found) for part in parts) if lines)
 
 
@@ -68,7 +76,8 @@ def _spread(row: Any, digits: int = 0, middle: str = "median") -> str:
 def _levels(found: Findings) -> list[str]:
     table = found.tables["projection.csv"]
     rows = table[table["variable"] == "dc_electricity"].set_index(["scenario", "year"])
-    lines = ["World data-centre electricity in TWh a year: median of the model's draws, 50 and 90 % bands"]
+    what = "Data-centre electricity" if found.own else "World data-centre electricity"
+    lines = [f"{what} in TWh a year: median of the model's draws, 50 and 90 % bands"]
     lines += [
         f"  {year}  {_spread(rows.loc[('baseline', year)])}{_known(found.history, year)}"
         for year in (2019, 2025, 2030, 2035)
@@ -94,11 +103,15 @@ def _others(found: Findings) -> list[str]:
     if rows.empty:
         return []
     own = f"above_{found.stored.meta['variant']}"
-    head = f"  {'TWh':>6} {'main' if own == 'above_main' else own[6:]:>6} {AVERAGED:>9}   source"
-    lines = ["Chance that 2030 is above what others published (exceedance.csv), in this fit and averaged:", head]
-    for row in rows.itertuples():
-        ours, mean = getattr(row, own), getattr(row, f"above_{AVERAGED}")
-        lines.append(f"  {row.value:6,.0f} {ours:6.0%} {mean:9.0%}   {_shortened(row.source)}")
+    mean = f"above_{AVERAGED}"
+    both = mean in rows
+    lines = [
+        f"Chance that 2030 is above what others published (exceedance.csv), in this fit{' and averaged' * both}:",
+        f"  {'TWh':>6} {own[6:]:>6}" + f" {AVERAGED:>9}" * both + "   source",
+    ]
+    for row in rows.to_dict("records"):
+        averaged = f" {row[mean]:9.0%}" if both else ""
+        lines.append(f"  {row['value']:6,.0f} {row[own]:6.0%}{averaged}   {_shortened(row['source'])}")
     return lines
 
 
@@ -112,8 +125,9 @@ def _causes(found: Findings) -> list[str]:
     table = found.tables["families.csv"]
     bent = table[table["figure"] == "break_year"].set_index("reading")
     own = str(found.stored.meta["variant"])
+    why = "n the model consolidation and better buildings ran out, and AI came on top."
     return [
-        "Why flat, and then not: in the model consolidation and better buildings ran out, and AI came on top.",
+        f"I{why}" if found.own else f"Why flat, and then not: i{why}",
         f"  Growth changed in {_spread(bent.loc[own], 1)}.",
         f"  Without AI, 2025 would have been {no_ai:.0%} lower at the best fit.",
     ]
@@ -143,13 +157,30 @@ def _rebounds(found: Findings) -> list[str]:
             "  chips at half the price save nothing by themselves: after 5 years electricity changes by "
             f"{row['energy_change_percent']:+.0f} % ({row['p05']:+.0f} to {row['p95']:+.0f})."
         )
-    lines.append(
-        "  These chances are of the fit's prior of the elasticity and its satiation; other beliefs give others."
-    )
+    if not found.held:
+        lines.append(
+            "  These chances are of the fit's prior of the elasticity and its satiation; other beliefs give others."
+        )
     return lines
 
 
+def _held(found: Findings) -> list[str]:
+    """What is left out where elasticity or satiation is held."""
+    if not found.held:
+        return []
+    names = [f"{name.replace('_', ' ')} at {value:.3g}" for name, value in found.held.items()]
+    said = (
+        f"This fit holds the {' and the '.join(names)} (calibration.toml), so the chances above are of that alone, "
+        "narrower than what is known, and no draw can be weighed by other beliefs: P(R > 1) by belief (backfire.csv) "
+        "and what price experiments would change (evidence_world.csv) are left out"
+    )
+    picture = ", as is elasticity.png" if ELASTICITY in found.held else ""
+    return textwrap.wrap(f"{said}{picture}.", WIDTH, subsequent_indent="  ")
+
+
 def _backfire(found: Findings) -> list[str]:
+    if "backfire.csv" not in found.tables:
+        return []
     table = found.tables["backfire.csv"]
     rows = table[(table["horizon_years"] == 5) & (table["stance"] != AS_FITTED)]
     limits = list(dict.fromkeys(rows["power_limit"]))
@@ -184,6 +215,8 @@ def _chance(row: Any) -> str:
 
 
 def _experiments(found: Findings) -> list[str]:
+    if "evidence_world.csv" not in found.tables:
+        return []
     table = found.tables["evidence_world.csv"].set_index(["evidence", "quantity"])
     lines = [
         "What price experiments on one platform of developers would change (evidence.csv, evidence_world.csv), if they",
@@ -207,6 +240,8 @@ def _experiments(found: Findings) -> list[str]:
 
 
 def _readings(found: Findings) -> list[str]:
+    if not found.averaged:
+        return []
     table = found.tables["families.csv"].set_index(["reading", "figure"])
     lines = [
         "Readings of the sources. They fit different data, so no likelihood compares them; averaged are, with equal",
@@ -242,17 +277,10 @@ def _shapes(found: Findings) -> list[str]:
 
 
 def _unknown(found: Findings) -> list[str]:
-    row = found.moved.set_index("parameter").loc[ELASTICITY]
-    said = {
-        "the prior": "keeps its prior",
-        "hardly moved": "is hardly moved by the data",
-        "moved": "is moved by the data, but stays wide",
-    }[row["said"]]
     unmoved = found.tables["unmoved.csv"]
     kept = unmoved["parameter"].str.replace("_", " ").tolist()
     told = [
-        f"The price elasticity of use {said}: {row['posterior_median']:.2f} ({row['p05']:.2f} to {row['p95']:.2f}), "
-        f"its width {row['sd_ratio']:.0%} of the prior's.",
+        _elasticity(found),
         f"{len(kept)} of {len(found.stored.names)} free parameters keep their prior (unmoved.csv)"
         + (f": {', '.join(kept)}." if kept else "."),
     ]
@@ -263,6 +291,21 @@ def _unknown(found: Findings) -> list[str]:
     if moves:
         lines += ["  The best fit moved these by more than one prior standard deviation:", *(f"    {m}" for m in moves)]
     return lines
+
+
+def _elasticity(found: Findings) -> str:
+    if ELASTICITY in found.held:
+        return "The price elasticity of use, and all else that the fit holds."
+    row = found.moved.set_index("parameter").loc[ELASTICITY]
+    said = {
+        "the prior": "keeps its prior",
+        "hardly moved": "is hardly moved by the data",
+        "moved": "is moved by the data, but stays wide",
+    }[row["said"]]
+    return (
+        f"The price elasticity of use {said}: {row['posterior_median']:.2f} ({row['p05']:.2f} to {row['p95']:.2f}), "
+        f"its width {row['sd_ratio']:.0%} of the prior's."
+    )
 
 
 def _origin(found: Findings) -> list[str]:
@@ -277,6 +320,10 @@ def _origin(found: Findings) -> list[str]:
     ]
     if "largest_r_hat" in posterior:
         lines[-1] += f" Largest R-hat {posterior['largest_r_hat']:.3f}."
+    if found.own:
+        lines.append(
+            "Left out, as they are of the world's data: other readings of the sources, other shapes of satiation."
+        )
     if found.missing:
         lines.append(f"Not shipped, and so left out: {', '.join(found.missing)}.")
     return lines

@@ -427,6 +427,13 @@ def test_a_best_fit_where_nothing_runs():
         Proposer(calibration, np.array([3.0]))
 
 
+def test_more_draws_than_convergence_needs_may_be_asked_for(linear_fit):
+    few, many = (sample(linear_fit, steps=600, at_least=n, seed=1, progress=False) for n in (0, 400))
+    assert few.converged
+    assert many.converged
+    assert few.statistics["proposals"] < many.statistics["proposals"] == 1600
+
+
 def test_what_is_not_solved_weighs_nothing_and_counts_against_the_evidence(linear_fit, linear_sampled, monkeypatch):
     propose, calls = Proposer.propose, []
 

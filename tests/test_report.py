@@ -11,6 +11,7 @@ import pytest
 
 import jevons as jv
 from jevons import CalibrationError
+from jevons.html.document import write_report
 from jevons.report import SIDE_DRAWS, run_projection
 
 BANDS = ["p05", "p25", "p75", "p95"]
@@ -198,6 +199,50 @@ def test_another_fit_may_carry_the_table_of_backfire(tmp_path, monkeypatch, stor
     assert len(rows) == 20
     assert all(0 <= p <= 1 for p in chance.values())
     assert "no_bias" in found.summary.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def of_a_country(tmp_path_factory):
+    """Two parameters and a bias fitted to the six values of the United States; one benchmark is in another unit."""
+    fitted, out = tmp_path_factory.mktemp("fit"), tmp_path_factory.mktemp("out")
+    for name in ("backfire.csv", "shapes.csv", "elasticity.png"):
+        (out / name).write_text("of the world", encoding="utf-8")
+    problem = jv.open_problem("us")
+    rows = [
+        dataclasses.replace(r, value=649e3, low=521e3, high=843e3, unit="GWh/yr") if r.value == 649 else r
+        for r in problem.history
+    ]  # fmt: skip
+    config = dataclasses.replace(problem.config, free=("electricity_at_start", "conventional_growth"), priors={
+        n: problem.config.priors[n] for n in ("electricity_at_start", "conventional_growth")
+    })  # fmt: skip
+    problem = dataclasses.replace(problem, config=config, history=jv.History(rows))
+    problem.write(fitted)
+    fit = jv.fit(problem.calibration, starts=1, seed=1, progress=False)
+    jv.save_fit(fit, jv.randomised_draws(fit, 4, seed=1, progress=False), fitted, fixed=problem.fixed)
+    return run_projection(out, variant=str(fitted), progress=False)
+
+
+def test_of_one_s_own_data_nothing_is_said_that_is_of_the_world_s(of_a_country, tmp_path):
+    found = of_a_country
+    names = {f.name for f in found.files}
+    assert {"projection.csv", "rebound.csv", "families.csv", "history_and_projection.png", "summary.txt"} <= names
+    left_out = {"backfire.csv", "evidence_world.csv", "shapes.csv", "elasticity.png"}
+    assert not left_out & names
+    assert not left_out & {f.name for f in found.files[0].parent.iterdir()}
+    text = found.summary
+    assert text.startswith("Data-centre electricity in TWh a year")
+    for said in ("holds the usage price elasticity at 0.648 and the satiation", "(backfire.csv)", "elasticity.png."):
+        assert said in " ".join(text.split())
+    for said in ("World", "is no one number", "with equal", "averaged", "other beliefs give others", "nan"):
+        assert said not in text
+    assert {r["reading"] for r in table(found, "families.csv")} == {"main"}
+    above = table(found, "exceedance.csv")
+    assert sorted(float(r["value"]) for r in above) == [452.5, 464, 649]
+    assert "above_main" in above[0] and "above_averaged" not in above[0]
+    fitted = {r["name"] for r in table(found, "parameters.csv") if r["posterior_median"]}
+    assert fitted == {"electricity_at_start", "conventional_growth", "lbnl_2025_bias"}
+    page = write_report(tmp_path / "page.html", source=found.files[0].parent).read_text(encoding="utf-8")
+    assert "jevons project" in page
 
 
 def test_a_fit_that_is_not_there():

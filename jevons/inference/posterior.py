@@ -126,6 +126,7 @@ def sample(
     *,
     chains: int = 4,
     steps: int = 2500,
+    at_least: int = 0,
     seed: int = 0,
     quantities: Quantities | None = None,
     folder: str | Path | None = None,
@@ -152,6 +153,8 @@ def sample(
         At least four.
     steps : int
         Proposals of each chain, at most: then it says that it has not converged.
+    at_least : int
+        Proposals of each chain to make even if fewer converge: more draws to weight by something else later.
     quantities : callable, optional
         From natural values of shape (n, parameters) to further quantities to be reported, each of shape (n,); they
         must converge too. Called once for every proposal, and not before the parameters have converged.
@@ -188,6 +191,8 @@ def sample(
         while True:
             done = min(done + BATCH, steps)
             parallel(partial(_extend, until=done, count=count), made, calibration.threads, "", False)
+            if done < min(at_least, steps):
+                continue
             result = _collected(proposer, made, done, steps, seed, reported, left_out)
             if result is not None and (result.converged or done >= steps):
                 return result
