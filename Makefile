@@ -55,7 +55,10 @@ fit: $(VENV)/.installed
 	$(BIN)/jevons backtest world --resume --out $(FITS)/backtest
 	$(BIN)/jevons backtest world --variant wide_bias --resume --out $(FITS)/backtest
 	$(BIN)/python calibration/checks_world.py
+	$(BIN)/python calibration/evidence_world.py
 	$(BIN)/python calibration/ablation_world.py --resume
+	$(BIN)/python calibration/country/world_values.py
+	$(BIN)/python calibration/country/us_numbers.py
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"

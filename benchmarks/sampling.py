@@ -52,11 +52,11 @@ class Row:
 
     def line(self, reference: Row) -> str:
         low, middle = np.min(self.ess) / self.seconds, np.median(self.ess) / self.seconds
-        times = np.median(reference.ess) / reference.seconds / middle if middle > 0 else math.inf
-        return (
-            f"| {self.name} | {self.seconds:.0f} | {self.draws} | {low:.2g} | {middle:.2g} | {times:,.3g} | "
-            f"{self.r_hat:.3f} | {self.note} |"
-        )
+        known = middle > 0
+        times = f"{np.median(reference.ess) / reference.seconds / middle:,.3g}" if known else "cannot be told"
+        rates = f"{low:.2g} | {middle:.2g}" if known else "- | -"
+        r_hat = f"{self.r_hat:.3f}" if math.isfinite(self.r_hat) else "-"
+        return f"| {self.name} | {self.seconds:.0f} | {self.draws} | {rates} | {times} | {r_hat} | {self.note} |"
 
 
 HEAD = (

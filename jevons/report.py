@@ -220,8 +220,16 @@ def _findings(job: _Job, extra: Sequence[Scenario], backfire_fit: str | None) ->
             tables[file] = shipped_table("evidence", file)
         except CalibrationError:
             missing.append(file)
+    provisional = [r for r, fit in readings.items() if r != job.variant and not fit.meta["posterior"]["converged"]]
+    if "shapes.csv" in tables:
+        provisional += [s for s in dict.fromkeys(tables["shapes.csv"]["shape"]) if _provisional(f"{job.name}_{s}")]
     return Findings(projection, rebounds, stored, job.history, tables, moved, tuple(averaged), tuple(missing),
-                    job.own, job.held)  # fmt: skip
+                    job.own, job.held, tuple(provisional))  # fmt: skip
+
+
+def _provisional(model: str) -> bool:
+    """Whether a model has a shipped main fit whose posterior has not converged."""
+    return f"{model}-main" in shipped_fits() and not shipped_fit(model).meta["posterior"]["converged"]
 
 
 def _in_units(history: History, plan: ProjectionConfig) -> History:

@@ -39,6 +39,8 @@ class Findings:
         Whether the fit is of one's own data: then nothing is said of the world's.
     held : mapping of str to float
         Elasticity and satiation, where they are not free: no draw can then be weighed by beliefs about them.
+    unconverged : tuple of str
+        Other fits shown whose posterior has not converged.
     """
 
     projection: Projection
@@ -51,6 +53,7 @@ class Findings:
     missing: tuple[str, ...]
     own: bool = False
     held: Mapping[str, float] = field(default_factory=dict)
+    unconverged: tuple[str, ...] = ()
 
 
 def summary(found: Findings) -> str:
@@ -324,6 +327,8 @@ def _origin(found: Findings) -> list[str]:
         lines.append(
             "Left out, as they are of the world's data: other readings of the sources, other shapes of satiation."
         )
+    if found.unconverged:
+        lines.append(f"Not converged, and so provisional: {', '.join(found.unconverged)}.")
     if found.missing:
         lines.append(f"Not shipped, and so left out: {', '.join(found.missing)}.")
     return lines
