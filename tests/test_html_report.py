@@ -14,6 +14,7 @@ import tomli_w
 
 from jevons.html.document import SECTIONS, write_report
 from jevons.html.drawing import canvas, inline
+from jevons.html.inputs import Inputs
 from jevons.html.markup import chance, fixed, linked, number, percent
 
 VOID = {"meta", "br", "img", "link", "input", "hr", "col"}
@@ -450,3 +451,17 @@ def test_large_drawings_become_pictures() -> None:
         ax.plot([0, 1], [0, 1])
         small, large = inline(figure, "a"), inline(figure, "b", largest=100)
     assert small.startswith("<svg") and large.startswith('<img alt="__ALT__" src="data:image/png;base64,')
+
+
+def test_fits_that_have_not_converged_are_named(tmp_path):
+    for name, said in (
+        ("world-main", "true"),
+        ("world-iea", "false"),
+        ("world_hump-main", "false"),
+        ("us-main", "false"),
+    ):
+        (tmp_path / name).mkdir()
+        text = f"[posterior]\nconverged = {said}\nlargest_r_hat = 1.03\n"
+        (tmp_path / name / "fit.toml").write_text(text, encoding="utf-8")
+    found = Inputs(tmp_path, tmp_path, "world", "main").unconverged()
+    assert found == {"world-iea": 1.03, "world_hump-main": 1.03}

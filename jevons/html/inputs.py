@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -157,6 +158,20 @@ class Inputs:
             self.absent[f"{self.fit_name}/fit.toml"] = f"python calibration/fit_{self.model}.py --only {self.fit_name}"
             return {}
         self.used[f"{self.fit_name}/fit.toml"] = path
+        return found
+
+    def unconverged(self) -> dict[str, float]:
+        """Other fits of the model and its shapes whose posterior has not converged, with the largest R-hat."""
+        found = {}
+        for path in sorted(self.fits.glob(f"{self.model}*/fit.toml")):
+            name = path.parent.name
+            try:
+                said = tomllib.loads(path.read_text(encoding="utf-8")).get("posterior", {})
+            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+                continue
+            if name != self.fit_name and not said.get("converged", False):
+                found[name] = float(said.get("largest_r_hat", math.nan))
+                self.used[f"{name}/fit.toml"] = path
         return found
 
     def _read(

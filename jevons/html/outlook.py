@@ -242,6 +242,12 @@ def families(inputs: Inputs) -> str:
             "so there the data have a verdict; odds are against the first shape."
         )
     ]
+    provisional = inputs.unconverged()
+    if provisional:
+        told = ", ".join(
+            f"{escape(n)} (R-hat {value(r, lambda x: fixed(x, 2), f'{n}/fit.toml')})" for n, r in provisional.items()
+        )
+        parts.append(paragraph(f"<strong>Not converged, and so provisional: {told}.</strong>"))
     for name, label, told, caption in (
         ("families.csv", "reading", "each reading of the sources, and their average", "By reading of the sources"),
         ("shapes.csv", "shape", "each shape in which the response to price satiates", "By shape of satiation"),
