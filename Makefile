@@ -42,7 +42,7 @@ tests: $(VENV)/.installed-dev
 test: lint tests
 
 slow: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist load -m slow
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
 
 notebooks: $(VENV)/.installed-dev
 	$(BIN)/python notebooks/execute.py
