@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from jevons.cli_options import BAD_ANSWER
+from jevons.errors import CalibrationError
 
 out_option = click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder for the result.")
 variant_option = click.option("--variant", help="Reading of the data; main by default (see the calibration file).")
@@ -54,6 +55,11 @@ def fit(
     config, calibration, folder = problem.config, problem.calibration, Path(out)
     used_seed, unfinished = config.seed if seed is None else seed, folder / UNFINISHED
     click.echo(str(calibration))
+    click.echo("What the data could tell of the parameters, before the fit, at the centre of their priors:")
+    try:
+        click.echo(str(identifiability(calibration, hints=config.hints)))
+    except CalibrationError as error:
+        click.echo(f"  nothing to say: {error}")
     result = run_fit(
         calibration,
         starts=starts or config.starts,

@@ -39,6 +39,14 @@ def test_a_fit_leaves_a_folder_that_is_a_problem_again(fitted):
     assert {f.name for f in fitted.glob("*.png")} == {"waterfall.png", "identifiability.png"}
 
 
+def test_what_the_data_tell_is_said_before_and_after_the_fit(call, tmp_path):
+    status, out, _ = call("fit", "us", "--starts", "1", "--draws", "2", "--out", tmp_path / "f")
+    assert status == 0
+    before, _, after = out.partition("Fit of")
+    assert "before the fit" in before
+    assert before.count("held best") == after.count("held best") == 1
+
+
 def test_sampling_too_little_says_so_keeps_its_steps_and_goes_on(call, fitted, tmp_path):
     status, out, err = call("sample", fitted, "--steps", "50", "--out", tmp_path / "s")
     assert status == 1
