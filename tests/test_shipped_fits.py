@@ -133,11 +133,12 @@ def test_the_shipped_point_is_an_optimum(shipped):
 
 def test_shipped_draws_are_near_the_fit(shipped):
     stored, calibration = shipped
-    if not stored.meta["posterior"]["converged"]:
-        pytest.skip("its posterior does not claim to have converged")
-    assert stored.meta["draws"] == len(stored.sample) >= 400
     positive = [isinstance(prior, LogNormal) for prior in calibration.priors]
     assert (stored.sample[:, positive] > 0).all()
+    assert stored.meta["draws"] == len(stored.sample) >= 100
+    if not stored.meta["posterior"]["converged"]:
+        return  # few effective draws, or a second optimum: their spread is not claimed to be right
+    assert len(stored.sample) >= 400
     u = np.array([calibration.coordinates(dict(zip(stored.names, x, strict=True))) for x in stored.sample])
     assert np.abs(np.median(u, axis=0) - stored.centre).max() < 1
     ratio = u.std(axis=0) / np.sqrt(np.diag(stored.covariance))
