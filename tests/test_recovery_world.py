@@ -18,7 +18,7 @@ def test_ninety_per_cent_bands_cover_ninety_per_cent(world, history, stored):
     """Truths are drawn from the prior and data from truths, so that coverage is exact on average.
 
     Pooled over six histories and forty parameters; the search begins at the truth, for this is about the bands. Each
-    band is of a short walk, worth some forty draws, which costs about four of the ninety per cent. The shares of the
+    band is of 120 proposals, worth some forty draws, which costs about four of the ninety per cent. The shares of the
     histories differ by 0.06, as parameters of one posterior hang together: their mean has an error of 0.025, so that
     0.78 to 0.95 is three of those about 0.86. Bands of half the width must fall short of that.
     """

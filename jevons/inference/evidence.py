@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.errors import CalibrationError, nearest
+from jevons.inference.convergence import LARGEST_K_HAT, k_hat, smoothed_weights
 from jevons.inference.nuisances import Nuisances, read_nuisances
 from jevons.inference.price_events import (
     Experiment,
@@ -31,7 +32,6 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-LARGEST_K_HAT = 0.7
 EVIDENCE = ("none", "price cuts", "free to paid", "both")
 SATIATION = {"power": "satiation", "full_price": "nonmoney_cost_share", "hump": "elasticity_width"}
 
@@ -135,16 +135,10 @@ def _weighted(log_likelihood: Floats, informed: bool) -> ImportanceWeights:
     n = len(log_likelihood)
     if not informed:
         return ImportanceWeights(np.full(n, 1 / n), float(n), math.nan, 0.0)
-    from arviz_stats import base
-
     top = float(log_likelihood.max())
-    # psislw negates: it is meant for leave-one-out weights
-    psislw: Any = base.array_stats.psislw
-    smoothed, k_hat = psislw(top - log_likelihood)
-    weights = np.exp(np.asarray(smoothed) - np.max(smoothed))
-    weights /= weights.sum()
+    weights = smoothed_weights(log_likelihood)
     evidence = top + math.log(float(np.mean(np.exp(log_likelihood - top))))
-    return ImportanceWeights(weights, float(1 / (weights @ weights)), float(k_hat), evidence)
+    return ImportanceWeights(weights, float(1 / (weights @ weights)), k_hat(log_likelihood), evidence)
 
 
 def evidence_posterior(
