@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from jevons.library import list_models, load
     from jevons.model import Model
     from jevons.problems import Problem, open_problem
-    from jevons.rebound_meter import Rebound, ReboundMeter, rebound, shock
+    from jevons.rebound.meter import Rebound, ReboundMeter, measure_rebound, shock
     from jevons.scenario import Change, Scenario, load_scenario, read_scenario
     from jevons.simulation import Member, Members, Simulation
     from jevons.trajectory import RunStatus, Status, Trajectory
@@ -146,6 +146,7 @@ __all__ = [
     "load_fit",
     "load_scenario",
     "lookup",
+    "measure_rebound",
     "morris",
     "open_problem",
     "profile",
@@ -210,17 +211,22 @@ _PLACES = {
     "inference.sampling": "Draws randomised_draws",
     "library": "list_models load",
     "model": "Model",
-    "rebound_meter": "Rebound ReboundMeter rebound shock",
+    "rebound.meter": "Rebound ReboundMeter measure_rebound shock",
     "scenario": "Change Scenario load_scenario read_scenario",
     "simulation": "Member Members Simulation",
     "trajectory": "RunStatus Status Trajectory",
 }
 """Where each public name lives: `import jevons` loads nothing, a name loads what it needs when it is first used."""
 
+_PACKAGES = ("rebound",)
+"""Packages with names of their own, loaded likewise."""
+
 _MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"jevons.{name}")
     if name not in _MODULES:
         raise AttributeError(f"module 'jevons' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"jevons.{_MODULES[name]}"), name)

@@ -267,8 +267,8 @@ def rebound(
     """
     import math
 
-    from jevons.rebound_meter import rebound as measure
-    from jevons.rebound_meter import shock
+    from jevons.rebound.meter import measure_rebound as measure
+    from jevons.rebound.meter import shock
     from jevons.scenario import load_scenario
 
     loaded = load_model(model, fit_name)

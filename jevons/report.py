@@ -36,7 +36,7 @@ from jevons.inference.unknowns import Prior
 from jevons.library import load
 from jevons.model import Model
 from jevons.problems import CONFIG
-from jevons.rebound_meter import HORIZONS, ReboundMeter, counterfactual, roles_of, shock
+from jevons.rebound.meter import HORIZONS, ReboundMeter, counterfactual, roles_of, shock
 from jevons.scenario import Scenario, load_scenario
 from jevons.summary import Findings, summary
 from jevons.units import factor_between, parse_unit

@@ -12,7 +12,7 @@ import jevons as jv
 
 def test_every_public_name_is_listed_sorted_and_there():
     assert jv.__all__ == sorted(jv.__all__, key=lambda name: (not name.isupper(), name))
-    assert set(jv.__all__) == set(jv._MODULES)
+    assert set(jv.__all__) == {*jv._MODULES, *jv._PACKAGES}
     for name, module in jv._MODULES.items():
         value = getattr(jv, name)
         assert value is getattr(sys.modules[f"jevons.{module}"], name)

@@ -13,9 +13,9 @@ from jevons.models.market import m0
 from jevons.models.textbook import bass
 
 import jevons as jv
-from jevons import Change, Scenario, ScenarioError, load_scenario, rebound, shock
+from jevons import Change, Scenario, ScenarioError, load_scenario, measure_rebound, shock
 from jevons.errors import IntegrationError, JevonsError
-from jevons.rebound_meter import (
+from jevons.rebound.meter import (
     HORIZONS,
     INDUCED_GROWTH,
     SMALLEST_SAVING,
@@ -74,7 +74,7 @@ def measured(meter):
 @pytest.mark.parametrize(("eta", "psi"), list(itertools.product((0.5, 1.0, 1.5), (0.25, 1.0, 4.0, math.inf))))
 def test_m0_long_run(eta, psi):
     model = m0(eta, psi)
-    result = rebound(model, shock(model, "algorithm", GAIN, 1.0), until=150, every=10)
+    result = measure_rebound(model, shock(model, "algorithm", GAIN, 1.0), until=150, every=10)
     assert result.at(150)[0] == pytest.approx(closed_form(eta, psi), abs=2e-6)
     assert result.engineering == pytest.approx(result.base / GAIN, rel=1e-12)
     assert result.rebound[0] == pytest.approx(0.0, abs=1e-12)
@@ -95,7 +95,7 @@ def test_the_closed_form_has_the_published_values():
 )  # fmt: skip
 def test_isoelastic_demand_under_a_finite_gain(eta, gain, expected):
     model = m0(eta)
-    result = rebound(model, shock(model, "algorithm", gain, 0.5), until=60, every=5)
+    result = measure_rebound(model, shock(model, "algorithm", gain, 0.5), until=60, every=5)
     assert result.at(60)[0] == pytest.approx((gain**eta - 1) / (gain - 1), rel=1e-5)
     assert result.at(60)[0] == pytest.approx(expected, rel=1e-5)
 
@@ -103,7 +103,7 @@ def test_isoelastic_demand_under_a_finite_gain(eta, gain, expected):
 @pytest.mark.parametrize("psi", [0.25, math.inf])
 def test_without_elasticity_there_is_no_rebound_at_any_time(psi):
     model = m0(0.0, psi)
-    result = rebound(model, shock(model, "algorithm", GAIN, 1.0, adjustment_time=0.5), until=20)
+    result = measure_rebound(model, shock(model, "algorithm", GAIN, 1.0, adjustment_time=0.5), until=20)
     assert result.rebound.size > 70
     assert np.isnan(result.rebound[0])  # nothing gained yet
     assert np.abs(result.rebound[1:]).max() < 1e-12
@@ -113,8 +113,8 @@ def test_without_elasticity_there_is_no_rebound_at_any_time(psi):
 def test_a_parameter_set_is_the_same_as_a_model_with_it():
     model = m0(0.5, 4.0)
     scenario = shock(model, "algorithm", GAIN, 1.0)
-    given = rebound(model, scenario, params={"elasticity": 1.5}, until=5)
-    built = rebound(m0(1.5, 4.0), scenario, until=5)
+    given = measure_rebound(model, scenario, params={"elasticity": 1.5}, until=5)
+    built = measure_rebound(m0(1.5, 4.0), scenario, until=5)
     assert given.rebound == pytest.approx(built.rebound, rel=1e-12)
 
 
@@ -122,14 +122,14 @@ def test_a_better_starting_point_does_not_count_as_gain():
     """An efficiency of 2 throughout, shocked tenfold, has the rebound of the shock alone."""
     model = m0(0.5)
     scenario = shock(model, "algorithm", GAIN, 10.0)
-    result = rebound(model, scenario, params={"algorithmic_efficiency": 2.0}, until=60, every=5)
+    result = measure_rebound(model, scenario, params={"algorithmic_efficiency": 2.0}, until=60, every=5)
     assert result.at(60)[0] == pytest.approx(closed_form(0.5, math.inf), abs=1e-5)
     assert result.engineering == pytest.approx(result.base / GAIN, rel=1e-9)
 
 
 def test_cumulative_rebound_is_that_of_energy_since_the_shock():
     model = m0(0.8, 2.0)
-    result = rebound(model, shock(model, "algorithm", GAIN, 3.0), until=10, every=1 / 32)
+    result = measure_rebound(model, shock(model, "algorithm", GAIN, 3.0), until=10, every=1 / 32)
     base, shocked, engineering = (
         np.array([np.trapezoid(e[: k + 1], result.times[: k + 1]) for k in range(e.size)])
         for e in (result.base, result.shocked, result.engineering)
@@ -185,7 +185,7 @@ def test_without_a_gain_there_is_nothing_to_measure(fitted):
 def test_runs_before_the_shock_are_one(fitted):
     """A shock in 2028 seen from 2025: identical until then."""
     scenario = shock(fitted, "inference", 10.0, 2028.0)
-    result = rebound(fitted, scenario, at=2025.0, until=5.0, every=0.5)
+    result = measure_rebound(fitted, scenario, at=2025.0, until=5.0, every=0.5)
     before = result.times < 2028
     assert before.sum() == 6
     assert np.array_equal(result.base[before], result.shocked[before])
@@ -286,7 +286,7 @@ def test_the_counterfactual_is_named(fitted, measured):
 def test_a_scenario_of_several_gains(fitted):
     """Half of the training energy saved is no saving: between inference and training alone."""
     both = load_scenario("deepseek")
-    result = rebound(fitted, both, until=6.0, every=1.0)
+    result = measure_rebound(fitted, both, until=6.0, every=1.0)
     assert result.times[0] == AT
     assert result.times.tolist() == pytest.approx([AT + k for k in range(7)])
     assert math.isnan(result.rebound[0])
@@ -304,13 +304,13 @@ def test_horizons_and_paths_agree(fitted, measured):
 
 def test_a_value_is_as_good_as_a_factor_when_it_comes_at_once(fitted, measured):
     scenario = Scenario("value", {"inference_efficiency": Change(value=10.0, at=AT)})
-    result = rebound(fitted, scenario, until=10.0, every=0.5)
+    result = measure_rebound(fitted, scenario, until=10.0, every=0.5)
     assert result.rebound == pytest.approx(measured["inference"].rebound, rel=1e-12)
 
 
 def test_an_undated_gain_counts_from_the_start():
     model = m0(0.5)
-    result = rebound(model, Scenario("whole", {"algorithmic_efficiency": Change(factor=GAIN)}), until=5)
+    result = measure_rebound(model, Scenario("whole", {"algorithmic_efficiency": Change(factor=GAIN)}), until=5)
     assert result.times[0] == 0.0
     assert np.isfinite(result.rebound).all()
 
@@ -318,7 +318,7 @@ def test_an_undated_gain_counts_from_the_start():
 def test_a_run_that_fails_is_no_rebound(meter, fitted):
     assert meter.measure("inference", {"ai_life": math.nan}) is None
     with pytest.raises(IntegrationError, match="non-finite input at 2005 in 'ai_life'"):
-        rebound(fitted, shock(fitted, "inference", 2.0, AT), params={"ai_life": math.nan})
+        measure_rebound(fitted, shock(fitted, "inference", 2.0, AT), params={"ai_life": math.nan})
 
 
 # Mistakes
@@ -334,7 +334,7 @@ def test_a_model_without_roles():
     scenario = Scenario("x", {"imitation": Change(factor=2.0)})
     for call in (
         lambda: shock(bass(), "imitation", 2.0, 1.0),
-        lambda: rebound(bass(), scenario),
+        lambda: measure_rebound(bass(), scenario),
         lambda: shockable(bass()),
         lambda: with_engineering_run(bass()),
     ):
@@ -362,19 +362,19 @@ def test_a_shock_before_the_model_begins(fitted):
 
 def test_only_efficiencies_have_a_rebound(fitted):
     scenario = Scenario("growth", {"conventional_growth": Change(factor=2.0, at=AT)})
-    assert mistakes(rebound, fitted, scenario) == ("'conventional_growth' is not an efficiency",)
+    assert mistakes(measure_rebound, fitted, scenario) == ("'conventional_growth' is not an efficiency",)
     close = Scenario("pue", {"hyperscale_pue": Change(factor=0.9), "facility_efficiency": Change(factor=2.0, at=AT)})
-    assert mistakes(rebound, fitted, close) == ("'hyperscale_pue' is not an efficiency",)
+    assert mistakes(measure_rebound, fitted, close) == ("'hyperscale_pue' is not an efficiency",)
 
 
 def test_a_scenario_that_the_model_lacks(fitted):
     scenario = Scenario("x", {"inference_eficiency": Change(factor=2.0, at=AT)})
-    assert "did you mean 'inference_efficiency'?" in mistakes(rebound, fitted, scenario)[0]
+    assert "did you mean 'inference_efficiency'?" in mistakes(measure_rebound, fitted, scenario)[0]
 
 
 def test_a_slow_value_has_no_factor(fitted):
     scenario = Scenario("x", {"inference_efficiency": Change(value=10.0, at=AT, adjustment_time=1.0)})
-    (mistake,) = mistakes(rebound, fitted, scenario)
+    (mistake,) = mistakes(measure_rebound, fitted, scenario)
     assert mistake == "'inference_efficiency': value 10, expected a factor for a change of an efficiency"
 
 
@@ -385,7 +385,7 @@ def test_two_scenarios_of_one_name(fitted):
 
 def test_an_efficiency_that_changes_already(fitted):
     changed = load_scenario("deepseek").apply(fitted)
-    found = mistakes(rebound, changed, shock(changed, "hardware", 2.0, AT))
+    found = mistakes(measure_rebound, changed, shock(changed, "hardware", 2.0, AT))
     assert found == (
         "'inference_efficiency' changes over time already",
         "'training_efficiency' changes over time already",
@@ -395,13 +395,13 @@ def test_an_efficiency_that_changes_already(fitted):
 def test_dates_that_no_run_can_report():
     model = m0(0.5)
     with pytest.raises(JevonsError, match=r"expected rising dates from the model's start, 0, on"):
-        rebound(model, shock(model, "algorithm", 2.0, 1.0), at=-5.0)
+        measure_rebound(model, shock(model, "algorithm", 2.0, 1.0), at=-5.0)
 
 
 @pytest.mark.parametrize("until", [0.0, -1.0])
 def test_a_horizon_lies_ahead(until):
     model = m0(0.5)
-    (mistake,) = mistakes(rebound, model, shock(model, "algorithm", 2.0, 1.0), until=until)
+    (mistake,) = mistakes(measure_rebound, model, shock(model, "algorithm", 2.0, 1.0), until=until)
     assert mistake == f"horizons [{until}], expected one or more, above 0"
 
 
@@ -412,13 +412,13 @@ def test_horizons_must_rise():
 
 
 def test_a_horizon_that_was_not_measured_is_refused():
-    result = rebound(m0(), shock(m0(), "algorithm", 10.0, 1.0), until=4.0)
+    result = measure_rebound(m0(), shock(m0(), "algorithm", 10.0, 1.0), until=4.0)
     assert "after 3" in repr(result)
     with pytest.raises(jv.JevonsError, match=r"horizon 9 was not measured, the nearest is 4 \(0 to 4"):
         result.at(9)
 
 
 def test_a_scenario_may_be_given_by_name(fitted):
-    by_name = rebound(fitted, "deepseek", until=2.0, every=1.0)
-    given = rebound(fitted, load_scenario("deepseek"), until=2.0, every=1.0)
+    by_name = measure_rebound(fitted, "deepseek", until=2.0, every=1.0)
+    given = measure_rebound(fitted, load_scenario("deepseek"), until=2.0, every=1.0)
     assert np.array_equal(by_name.rebound, given.rebound, equal_nan=True)

@@ -29,7 +29,7 @@ from jevons.html.markup import (
 )
 from jevons.html.markup import chance as in_percent
 from jevons.inference.backfire import AS_FITTED, DECIDES, SMALLEST_ESS
-from jevons.rebound_meter import SMALLEST_SAVING
+from jevons.rebound.meter import SMALLEST_SAVING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from jevons.inference.convergence import LARGEST_K_HAT, k_hat
 from jevons.inference.stored import StoredFit
 from jevons.inference.unknowns import Prior
 from jevons.model import Model
-from jevons.rebound_meter import ReboundMeter
+from jevons.rebound.meter import ReboundMeter
 
 if TYPE_CHECKING:
     import pandas as pd

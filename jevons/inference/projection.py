@@ -16,7 +16,7 @@ from jevons.inference.problem import Calibration
 from jevons.inference.stored import StoredFit
 from jevons.inference.threads import progress_bar
 from jevons.model import Model
-from jevons.rebound_meter import HORIZONS, ReboundMeter, change_parameters, roles_of, shockable
+from jevons.rebound.meter import HORIZONS, ReboundMeter, change_parameters, roles_of, shockable
 from jevons.scenario import Change, Scenario, load_scenario
 from jevons.simulation import Simulation, run_samples
 

@@ -358,7 +358,7 @@ class ReboundMeter:
         )
 
 
-def rebound(
+def measure_rebound(
     model: Model,
     scenario: Scenario | str,
     *,

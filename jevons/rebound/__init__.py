@@ -1,0 +1,1 @@
+"""Rebound: definitions and closed forms that can be checked, and its measurement from three runs of a model."""
