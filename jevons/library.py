@@ -62,12 +62,19 @@ def load(name: str, fit: str | None = "main") -> Model:
 
     module, function = _place(name)
     model: Model = getattr(importlib.import_module(f"jevons.models.{module}"), function)()
-    fitted = [f for f in shipped_fits() if f.startswith(f"{name}-")]
+    owner = fitted_as(name)
+    fitted = [f for f in shipped_fits() if f.startswith(f"{owner}-")]
     if fit is None or (fit == "main" and not fitted):
         return model
-    stored = shipped_fit(name, fit)
-    stored.require(model)
-    return model.with_values(stored.values)
+    stored = shipped_fit(owner, fit)
+    stored.require(model if owner == name else load(owner, None))
+    return model.with_values({n: x for n, x in stored.values.items() if n in model.parameters})
+
+
+def fitted_as(name: str) -> str:
+    """The model whose fit a model takes: its own, or that of the model it extends."""
+    extended: dict[str, str] = importlib.import_module("jevons.models").FITTED_AS
+    return extended.get(name, name)
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -120,7 +127,7 @@ def _state(name: str, fit: str | None) -> str:
     if fit is not None and Path(fit).is_dir():
         digest.update(b"".join(file.read_bytes() for file in _files(Path(fit), "parameters.csv", "fit.toml")))
     fits = importlib.resources.files("jevons.calibration").joinpath("fits")
-    for kept in sorted((f for f in fits.iterdir() if f.name.startswith(f"{name}-")), key=lambda f: f.name):
+    for kept in sorted((f for f in fits.iterdir() if f.name.startswith(f"{fitted_as(name)}-")), key=lambda f: f.name):
         digest.update(
             kept.name.encode() + b"".join(file.read_bytes() for file in _files(kept, "parameters.csv", "fit.toml"))
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import importlib.resources
+import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from jevons.elements import Auxiliary, Driver, Element, Parameter, Range, finite
 from jevons.errors import ScenarioError, nearest
 from jevons.functions import TIME, Switch, symbol
 from jevons.model import Model
+from jevons.units import UnitMismatch, factor_between, parse_unit
 
-_CHANGE_KEYS = ("factor", "value", "at", "adjustment_time")
-_SCENARIO_KEYS = ("name", "doc", "source", "changes")
+_CHANGE_KEYS = ("factor", "value", "at", "until", "adjustment_time", "unit")
+_TEXTS = ("name", "title", "doc", "source", "claim")
+_SCENARIO_KEYS = (*_TEXTS, "changes", "background")
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,40 @@ class Change:
         Date of the change; None changes the whole run, start included.
     adjustment_time : float
         First-order time over which the change spreads (in logarithms for a factor); 0 is at once.
+    until : float, optional
+        Date at which the change ends, at once; None for one that stays.
+    unit : str, optional
+        Unit of `value`, converted to the parameter's; None for the parameter's own.
 
     Notes
     -----
-    ``x(t) = x0 · factor^s(t)`` or ``x0 + (value − x0)·s(t)`` with ``s = 1 − exp(−(t − at)/adjustment_time)``.
+    ``x(t) = x0 · factor^s(t)`` or ``x0 + (value − x0)·s(t)`` with ``s = 1 − exp(−(t − at)/adjustment_time)`` from `at`
+    to `until`, 0 before and after.
     """
 
     factor: float | None = None
     value: float | None = None
     at: float | None = None
     adjustment_time: float = 0.0
+    until: float | None = None
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
 class Scenario:
     """Named changes.
+
+    Parameters
+    ----------
+    name : str
+    changes : mapping of str to Change
+        By parameter or driver.
+    doc, source, title : str
+        What it is, and where its numbers are from.
+    claim : str
+        What is claimed of it, and by whom.
+    background : mapping of str to Change
+        What holds in every run of an experiment, the base run included: the world in which the question is asked.
 
     Examples
     --------
@@ -61,19 +83,45 @@ class Scenario:
     changes: Mapping[str, Change] = field(default_factory=dict)
     doc: str = ""
     source: str = ""
+    title: str = ""
+    claim: str = ""
+    background: Mapping[str, Change] = field(default_factory=dict)
 
     def check(self, model: Model) -> None:
         """Raise a `ScenarioError` that lists everything in the scenario that `model` cannot do."""
-        mistakes = [m for name, change in self.changes.items() for m in _mistakes(model, name, change)]
+        given = [*self.background.items(), *self.changes.items()]
+        mistakes = [m for name, change in given for m in _mistakes(model, name, change)]
+        mistakes += [f"{name!r} is in changes and in background" for name in self.changes if name in self.background]
         if mistakes:
             raise ScenarioError(f"scenario {self.name!r} for model {model.name!r}", mistakes)
 
-    def apply(self, model: Model) -> Model:
-        """The model with the changes built in."""
+    def converted(self, model: Model) -> Scenario:
+        """The scenario with every value in the unit of the model's parameter."""
         self.check(model)
+        if all(change.unit is None for change in (*self.changes.values(), *self.background.values())):
+            return self
+        return replace(
+            self,
+            changes={name: _in_model_unit(model, name, change) for name, change in self.changes.items()},
+            background={name: _in_model_unit(model, name, change) for name, change in self.background.items()},
+        )
+
+    def apply_background(self, model: Model) -> Model:
+        """The model with the background built in, and none of the changes: the base run of an experiment."""
+        return replace(self, changes=self.background, background={}).apply(model)
+
+    def flat(self, model: Model) -> Scenario:
+        """Background and changes in one table, values in the units of the model's parameters."""
+        here = self.converted(model)
+        if not here.background:
+            return here
+        return replace(here, changes={**here.background, **here.changes}, background={})
+
+    def apply(self, model: Model) -> Model:
+        """The model with background and changes built in."""
         constant: list[Element] = []
         dated: dict[str, Change] = {}
-        for name, change in self.changes.items():
+        for name, change in self.flat(model).changes.items():
             element = model[name]
             if change.at is None and isinstance(element, Parameter):
                 value = change.value if change.value is not None else element.value * (change.factor or 1.0)
@@ -96,8 +144,10 @@ def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
     at = model.start if change.at is None else change.at
     reference = symbol(f"{name}_reference")
     date, time, lag = (symbol(f"{name}_{part}") for part in ("change_date", "adjustment_time", "change_lag"))
+    end = symbol(f"{name}_end_date")
     on = Switch(date)
-    progress = on * (1 - lag * sp.exp(-on * (TIME - date) / time))
+    lasting = on if change.until is None else on - Switch(end)
+    progress = lasting * (1 - lag * sp.exp(-on * (TIME - date) / time))
     if change.factor is not None:
         amount = symbol(f"{name}_factor")
         equation = reference * amount**progress
@@ -109,12 +159,14 @@ def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
     yield Auxiliary(name, old.unit, equation=equation, doc=old.doc)
     yield _renamed(old, f"{name}_reference")
     slow = change.adjustment_time > 0
-    numbers = (
+    numbers = [
         (amount.name, unit, size, "Size of the change."),
         (date.name, model.time_unit, at, "Date of the change."),
         (time.name, model.time_unit, change.adjustment_time if slow else 1.0, "Time over which it spreads."),
         (lag.name, "1", 1.0 if slow else 0.0, "1 if the change spreads, 0 if it comes at once."),
-    )
+    ]
+    if change.until is not None:
+        numbers.append((end.name, model.time_unit, change.until, "Date at which the change ends."))
     for label, number_unit, value, doc in numbers:
         yield Parameter(
             label,
@@ -134,6 +186,13 @@ def change_values(model: Model, name: str, change: Change) -> dict[str, float]:
         for e in wrap(model, name, change)
         if isinstance(e, Parameter) and e.name != (f"{name}_reference")
     }
+
+
+def _in_model_unit(model: Model, name: str, change: Change) -> Change:
+    if change.unit is None or change.value is None:
+        return replace(change, unit=None)
+    factor = factor_between(parse_unit(change.unit), parse_unit(model[name].unit))
+    return replace(change, value=change.value * (factor or math.nan), unit=None)
 
 
 def _changed(element: Parameter, value: float) -> Parameter:
@@ -193,10 +252,31 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
                 f"{name!r}: date {change.at:g} is impossible, the model begins at {model.start:g} "
                 f"(expected up to {model.start + 500:g})"
             )
+    if change.until is not None:
+        begin = model.start if change.at is None else change.at
+        if change.at is None:
+            yield f"{name!r}: until {change.until!r} without a date; without one the whole run changes"
+        elif not finite(change.until):
+            yield f"{name!r}: until {change.until!r}, expected a decimal year such as 2026.5"
+        elif finite(begin) and change.until <= begin:
+            yield f"{name!r}: until {change.until:g}, expected a date after {begin:g}"
+    if change.unit is not None:
+        yield from _unit_mistakes(model[name], name, change)
     if not finite(change.adjustment_time) or change.adjustment_time < 0:
         yield f"{name!r}: adjustment_time {change.adjustment_time!r}, expected 0 or more"
     elif change.adjustment_time > 0 and change.at is None:
         yield f"{name!r}: adjustment_time {change.adjustment_time:g} without a date; without one the whole run changes"
+
+
+def _unit_mistakes(element: Element, name: str, change: Change) -> Iterator[str]:
+    if change.factor is not None:
+        yield f"{name!r}: unit {change.unit!r} beside a factor, expected none (a factor is a ratio)"
+        return
+    try:
+        if factor_between(parse_unit(str(change.unit)), parse_unit(element.unit)) is None:
+            yield f"{name!r}: unit {change.unit!r} is no unit of it, expected one like {element.unit!r}"
+    except UnitMismatch as error:
+        yield f"{name!r}: {error}"
 
 
 def decimal_year(date: Any) -> Any:
@@ -229,27 +309,44 @@ def read_scenario(path: str | Path) -> Scenario:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"scenario file {path}", [f"is not TOML: {error}"]) from error
     mistakes = list(_unknown_keys("", data, _SCENARIO_KEYS))
-    changes: dict[str, Change] = {}
-    table = data.get("changes", {})
-    if not isinstance(table, dict):
-        mistakes.append(f"changes: found {table!r}, expected a [changes.<parameter>] table")
-        table = {}
-    for name, entry in table.items():
-        if not isinstance(entry, dict):
-            mistakes.append(f"changes.{name}: found {entry!r}, expected a table such as {{factor = 10, at = 2025.07}}")
-            continue
-        mistakes += _unknown_keys(f"changes.{name}.", entry, _CHANGE_KEYS)
-        entry = {**entry, "at": decimal_year(entry.get("at"))}
-        for key in _CHANGE_KEYS:
-            if entry.get(key) is not None and not finite(entry[key]):
-                expected = "a date such as 2025.07 or 2025-01-27" if key == "at" else "a number"
-                mistakes.append(f"changes.{name}.{key}: found {entry[key]!r}, expected {expected}")
-        changes[name] = Change(**{k: entry[k] for k in _CHANGE_KEYS if entry.get(k) is not None})
-    if not changes and "changes" not in data:
+    mistakes += [f"{k}: found {data[k]!r}, expected text" for k in _TEXTS if not isinstance(data.get(k, ""), str)]
+    tables = {key: _read_changes(key, data.get(key, {}), mistakes) for key in ("changes", "background")}
+    if not tables["changes"] and "changes" not in data:
         mistakes.append("no [changes.<parameter>] table")
     if mistakes:
         raise ScenarioError(f"scenario file {path}", mistakes)
-    return Scenario(str(data.get("name", path.stem)), changes, str(data.get("doc", "")), str(data.get("source", "")))
+    return Scenario(
+        name=data.get("name", path.stem),
+        changes=tables["changes"],
+        doc=data.get("doc", ""),
+        source=data.get("source", ""),
+        title=data.get("title", ""),
+        claim=data.get("claim", ""),
+        background=tables["background"],
+    )
+
+
+def _read_changes(key: str, table: Any, mistakes: list[str]) -> dict[str, Change]:
+    """The changes of one table; what is wrong with it goes into `mistakes`."""
+    if not isinstance(table, dict):
+        mistakes.append(f"{key}: found {table!r}, expected a [{key}.<parameter>] table")
+        return {}
+    changes: dict[str, Change] = {}
+    for name, entry in table.items():
+        if not isinstance(entry, dict):
+            mistakes.append(f"{key}.{name}: found {entry!r}, expected a table such as {{factor = 10, at = 2025.07}}")
+            continue
+        mistakes += _unknown_keys(f"{key}.{name}.", entry, _CHANGE_KEYS)
+        entry = {**entry, **{date: decimal_year(entry.get(date)) for date in ("at", "until")}}
+        for number in _CHANGE_KEYS[:-1]:
+            if entry.get(number) is not None and not finite(entry[number]):
+                expected = "a date such as 2025.07 or 2025-01-27" if number in ("at", "until") else "a number"
+                mistakes.append(f"{key}.{name}.{number}: found {entry[number]!r}, expected {expected}")
+        if not isinstance(entry.get("unit", ""), str):
+            mistakes.append(f"{key}.{name}.unit: found {entry['unit']!r}, expected text such as 'USD/MWh'")
+            del entry["unit"]
+        changes[name] = Change(**{k: entry[k] for k in _CHANGE_KEYS if entry.get(k) is not None})
+    return changes
 
 
 def _unknown_keys(prefix: str, table: Iterable[str], known: tuple[str, ...]) -> Iterator[str]:

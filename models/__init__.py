@@ -4,9 +4,13 @@ MODELS = {
     "world": ("world", "build"),
     "world_full_price": ("world", "full_price"),
     "world_hump": ("world", "hump"),
+    "laboratory": ("laboratory", "build"),
     "m0": ("market", "m0"),
     "bass": ("textbook", "bass"),
     "coflow": ("textbook", "coflow"),
     "supply_line": ("textbook", "supply_line"),
     "wright": ("textbook", "wright"),
 }
+
+FITTED_AS = {"laboratory": "world"}
+"""Models that take the values of another's fit, because they are that model where nothing of their own is moved."""

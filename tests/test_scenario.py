@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jevons.models.market import m0
 from small import decay, driver, flow, parameter, stock, v
 
-from jevons import Change, Model, Parameter, Scenario, ScenarioError, load_scenario, read_scenario
+from jevons import Change, Model, Parameter, Scenario, ScenarioError, load, load_scenario, read_scenario
 from jevons.integrate import break_points, compile_model, parameter_vector
 from jevons.scenario import change_values, decimal_year, shipped_scenarios, wrap
 
@@ -49,6 +49,34 @@ def one_mistake(change, name="tau"):
 
 
 # What changes do
+
+
+def test_a_change_can_end():
+    change = Change(factor=3.0, at=2.0, until=4.0)
+    assert observed(change, dates=(1.0, 2.0, 3.5, 4.0, 8.0)) == pytest.approx([2, 6, 6, 2, 2], rel=1e-12)
+    slow = Change(value=5.0, at=2.0, until=4.0, adjustment_time=1.0)
+    expected = [2, 2 + 3 * (1 - math.exp(-1)), 2, 2]
+    assert observed(slow, dates=(2.0, 3.0, 4.0, 8.0)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_value_in_another_unit_is_converted():
+    months = Change(value=18.0, unit="month", at=2.0)
+    assert observed(months) == pytest.approx([2.0, 2.0, 1.5, 1.5], rel=1e-12)
+    whole = Scenario("x", {"tau": Change(value=18.0, unit="month")})
+    assert whole.apply(SMALL).values["tau"] == pytest.approx(1.5, rel=1e-12)
+    assert whole.flat(SMALL).changes["tau"].unit is None
+
+
+def test_a_background_holds_in_every_run():
+    scenario = Scenario(
+        "x", {"energy_intensity": Change(factor=2.0)}, background={"reference_demand": Change(factor=3)}
+    )
+    model = m0(0.5, 2.0)
+    base, whole = scenario.apply_background(model), scenario.apply(model)
+    assert (base.values["reference_demand"], base.values["energy_intensity"]) == (3e6, 8.0)
+    assert (whole.values["reference_demand"], whole.values["energy_intensity"]) == (3e6, 16.0)
+    both = Scenario("x", {"tau": Change(factor=2.0)}, background={"tau": Change(factor=3.0)})
+    assert mistakes(both) == ("'tau' is in changes and in background",)
 
 
 def test_no_change_is_the_model_itself():
@@ -204,6 +232,11 @@ def test_code_as_a_number_is_no_number(tmp_path):
         (Change(value="big"), "'tau': value 'big', expected a finite number"),
         (Change(value=True), "'tau': value True, expected a finite number"),
         (Change(factor=2.0, at=1.0, adjustment_time=-1.0), "'tau': adjustment_time -1.0, expected 0 or more"),
+        (Change(factor=2.0, until=3.0), "'tau': until 3.0 without a date; without one the whole run changes"),
+        (Change(factor=2.0, at=1.0, until="later"), "'tau': until 'later', expected a decimal year such as 2026.5"),
+        (Change(factor=2.0, at=1.0, until=1.0), "'tau': until 1, expected a date after 1"),
+        (Change(factor=2.0, unit="yr"), "'tau': unit 'yr' beside a factor, expected none (a factor is a ratio)"),
+        (Change(value=2.0, unit="kg"), "'tau': unit 'kg' is no unit of it, expected one like 'yr'"),
         (
             Change(factor=2.0, adjustment_time=1.0),
             "'tau': adjustment_time 1 without a date; without one the whole run changes",
@@ -249,11 +282,18 @@ def test_a_file_with_everything(tmp_path):
     adjustment_time = 1.5
     [changes.x]
     value = -3.5
+    unit = "kg"
+    until = 2030-01-01
+    at = 2026
+    [background.y]
+    factor = 2
     """
-    scenario = read_scenario(written(tmp_path, text))
+    scenario = read_scenario(written(tmp_path, 'title = "Both"\nclaim = "Much"\n' + text))
+    assert (scenario.title, scenario.claim) == ("Both", "Much")
+    assert scenario.background == {"y": Change(factor=2)}
     assert (scenario.name, scenario.doc, scenario.source) == ("both", "Words.", "Somebody")
     assert scenario.changes["tau"] == Change(factor=10, at=2025 + 26 / 365, adjustment_time=1.5)
-    assert scenario.changes["x"] == Change(value=-3.5)
+    assert scenario.changes["x"] == Change(value=-3.5, unit="kg", until=2030.0, at=2026)
 
 
 def test_a_file_without_a_name_has_that_of_the_file(tmp_path):
@@ -295,12 +335,15 @@ def test_decimal_years_rise_with_dates(date):
         ("[changes.tau]\nfactor = nan", "changes.tau.factor: found nan, expected a number"),
         (
             "[changes.tau]\nfactr = 2",
-            "changes.tau.factr: unknown key, expected one of factor, value, at, adjustment_time",
+            "changes.tau.factr: unknown key, expected one of factor, value, at, until, adjustment_time, unit",
         ),
         ("[changes]\ntau = 2", "changes.tau: found 2, expected a table such as {factor = 10, at = 2025.07}"),
         ("changes = 3", "changes: found 3, expected a [changes.<parameter>] table"),
         ("[[changes]]\nfactor = 2", "changes: found [{'factor': 2}], expected a [changes.<parameter>] table"),
-        ("[changes]\n[chages.tau]\nfactor = 2", "chages: unknown key, expected one of name, doc, source, changes; did"),
+        (
+            "[changes]\n[chages.tau]\nfactor = 2",
+            "chages: unknown key, expected one of name, title, doc, source, claim, changes, background; did",
+        ),
         ("name = 'x'", "no [changes.<parameter>] table"),
         ("", "no [changes.<parameter>] table"),
     ],
@@ -344,11 +387,12 @@ def test_unknown_shipped_name():
     with pytest.raises(ScenarioError) as raised:
         load_scenario("depseek")
     (mistake,) = raised.value.mistakes
-    assert mistake.startswith("no shipped scenario and no file of that name (shipped: baseline, deepseek, ")
+    assert mistake.startswith("no shipped scenario and no file of that name (shipped: baseline, carbon_price, ")
     assert mistake.endswith("did you mean 'deepseek'?")
 
 
-def test_shipped_scenarios_apply_to_the_world(fitted):
+def test_shipped_scenarios_apply_to_the_laboratory():
+    laboratory = load("laboratory")
     shipped = shipped_scenarios()
     assert {"baseline", "deepseek", "no_ai", "no_consolidation", "no_pue_gain"} <= set(shipped)
     for name in shipped:
@@ -356,8 +400,8 @@ def test_shipped_scenarios_apply_to_the_world(fitted):
         assert scenario.name == name
         assert scenario.doc.strip()
         assert scenario.source.strip()
-        changed = scenario.apply(fitted)
-        assert (changed.hash == fitted.hash) == (not scenario.changes)
+        changed = scenario.apply(laboratory)
+        assert (changed.hash == laboratory.hash) == (not scenario.changes)
         assert changed.run(2005, 2030).status.ok
 
 

@@ -94,7 +94,7 @@ class Ensemble:
         self._fingerprints: dict[str, str] = {}
         for scenario in loaded:
             changed = scenario.apply(model)
-            columns = _columns(model, design.names, scenario)
+            columns = _columns(model, design.names, scenario.flat(model))
             simulation = Simulation(changed, dates, outputs, method=method, dt=dt, rtol=rtol, atol=atol)
             decisive = f"{simulation.fingerprint} {changed.hash} {columns}"
             self._fingerprints[scenario.name] = hashlib.sha256(decisive.encode()).hexdigest()[:16]

@@ -142,7 +142,8 @@ def project(
         raise JevonsError(f"project: scenario {', '.join(map(repr, repeated))} is given more than once")
     samples: list[Mapping[str, float]] = [stored.values, *stored.draws(draws)]
     results: list[dict[tuple[str, str], Floats] | None] = [{} for _ in samples]
-    for scenario in progress_bar(scenarios, "project", "scenario", progress):
+    for given in progress_bar(scenarios, "project", "scenario", progress):
+        scenario = given.flat(model)
         simulation = _simulation(prepared, model, scenario, times, outputs)
         members = run_samples(simulation, [_changed_sample(s, scenario.changes) for s in samples], threads)
         for i, result in enumerate(results):
@@ -171,7 +172,6 @@ def _simulation(
     prepared: Model, model: Model, scenario: Scenario, times: Floats, outputs: tuple[str, ...]
 ) -> Simulation:
     """The simulation of a scenario; scenarios of efficiencies share one compiled system."""
-    scenario.check(model)
     roles = roles_of(model)
     shocks = {*roles.efficiencies.values(), *roles.price_performance.values()}
     ours = Scenario(scenario.name, {n: c for n, c in scenario.changes.items() if n in shocks})

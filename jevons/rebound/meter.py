@@ -112,6 +112,9 @@ def change_parameters(model: Model, scenario: Scenario) -> dict[str, float]:
 def _as_factor(model: Model, scenario: Scenario, name: str) -> Change:
     """A change of an efficiency as a factor; one that comes at once may be given as a value."""
     change, element = scenario.changes[name], model[name]
+    if change.until is not None:
+        mistake = f"{name!r}: ends in {change.until:g}, expected a gain of efficiency that stays"
+        raise ScenarioError(f"scenario {scenario.name!r}", [mistake])
     if change.factor is not None or change.value is None or not isinstance(element, Parameter):
         return change
     factor = change.value / element.value if element.value else 0.0
@@ -278,8 +281,8 @@ class ReboundMeter:
         roles = roles_of(model)
         self.model, self.roles, self.at = model, roles, at
         kinds = {**roles.efficiencies, **roles.price_performance}
+        scenarios = [scenario.flat(model) for scenario in scenarios]
         for scenario in scenarios:
-            scenario.check(model)
             others = [n for n in scenario.changes if n not in kinds.values()]
             if others:
                 raise ScenarioError(
