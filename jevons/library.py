@@ -62,19 +62,19 @@ def load(name: str, fit: str | None = "main") -> Model:
 
     module, function = _place(name)
     model: Model = getattr(importlib.import_module(f"jevons.models.{module}"), function)()
-    owner = fitted_as(name)
+    owner, variant = fitted_as(name)
     fitted = [f for f in shipped_fits() if f.startswith(f"{owner}-")]
     if fit is None or (fit == "main" and not fitted):
         return model
-    stored = shipped_fit(owner, fit)
+    stored = shipped_fit(owner, variant if fit == "main" else fit)
     stored.require(model if owner == name else load(owner, None))
     return model.with_values({n: x for n, x in stored.values.items() if n in model.parameters})
 
 
-def fitted_as(name: str) -> str:
-    """The model whose fit a model takes: its own, or that of the model it extends."""
-    extended: dict[str, str] = importlib.import_module("jevons.models").FITTED_AS
-    return extended.get(name, name)
+def fitted_as(name: str) -> tuple[str, str]:
+    """Model and variant of the fit that a model takes: its own, or that of the model it extends."""
+    extended: dict[str, tuple[str, str]] = importlib.import_module("jevons.models").FITTED_AS
+    return extended.get(name, (name, "main"))
 
 
 def _place(name: str) -> tuple[str, str]:
@@ -127,7 +127,9 @@ def _state(name: str, fit: str | None) -> str:
     if fit is not None and Path(fit).is_dir():
         digest.update(b"".join(file.read_bytes() for file in _files(Path(fit), "parameters.csv", "fit.toml")))
     fits = importlib.resources.files("jevons.calibration").joinpath("fits")
-    for kept in sorted((f for f in fits.iterdir() if f.name.startswith(f"{fitted_as(name)}-")), key=lambda f: f.name):
+    country = importlib.resources.files("jevons.calibration").joinpath("country", fitted_as(name)[1])
+    owned = [f for f in fits.iterdir() if f.name.startswith(f"{fitted_as(name)[0]}-")]
+    for kept in sorted([*owned, *([country] if country.is_dir() else [])], key=lambda f: f.name):
         digest.update(
             kept.name.encode() + b"".join(file.read_bytes() for file in _files(kept, "parameters.csv", "fit.toml"))
         )

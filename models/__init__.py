@@ -5,6 +5,7 @@ MODELS = {
     "world_full_price": ("world", "full_price"),
     "world_hump": ("world", "hump"),
     "laboratory": ("laboratory", "build"),
+    "laboratory_us": ("laboratory", "united_states"),
     "m0": ("market", "m0"),
     "bass": ("textbook", "bass"),
     "coflow": ("textbook", "coflow"),
@@ -12,5 +13,6 @@ MODELS = {
     "wright": ("textbook", "wright"),
 }
 
-FITTED_AS = {"laboratory": "world"}
-"""Models that take the values of another's fit, because they are that model where nothing of their own is moved."""
+FITTED_AS = {"laboratory": ("world", "main"), "laboratory_us": ("world", "us")}
+"""Models that take the values of another's fit, because they are that model where nothing of their own is moved: that
+model, and the variant of its fit."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from jevons.elements import Driver
 from jevons.functions import Names
 from jevons.model import Model
 
@@ -61,3 +64,26 @@ def build() -> Model:
     )
     doc = "World data centres with levers, regional grids and water, 2005 to 2035."
     return Model("laboratory", sectors, start=2005.0, roles=ROLES, doc=doc)
+
+
+def united_states() -> Model:
+    """The laboratory for the United States: the same structure, all of its load on the grid of the United States.
+
+    Takes the values of the fit to six annual values of LBNL (calibration/us.toml). Price, algorithms and learning are
+    those of the world.
+
+    Returns
+    -------
+    Model
+    """
+    laboratory = build()
+    shares = [_constant(laboratory, "dc_share_us", 1.0), _constant(laboratory, "dc_share_cn", 0.0)]
+    return laboratory.with_elements(shares, name="laboratory_us")
+
+
+def _constant(model: Model, name: str, share: float) -> Driver:
+    driver = model[name]
+    assert isinstance(driver, Driver)
+    return replace(
+        driver, points=((2020.5, share), (2030.5, share)), source="definition: one country", status="assumed"
+    )

@@ -274,3 +274,29 @@ def test_dates_of_the_library_leave_the_past_alone(laboratory, base):
         if scenario.claim:
             assert all(c.at is not None or k in scenario.background for k, c in scenario.changes.items()), name
             assert min(c.at for c in scenario.changes.values()) > 2024
+
+
+# The United States
+
+
+def test_the_united_states_take_their_own_fit(laboratory):
+    """Six annual values of LBNL, 2014 to 2024; its range for 2028 is a benchmark, never fitted."""
+    model = jv.load("laboratory_us")
+    stored = jv.shipped_fit("world", "us")
+    stored.require(jv.load("world", fit=None))
+    assert model.values["electricity_at_start"] == stored.values["electricity_at_start"]
+    run = model.run(2005, 2035)
+    assert np.allclose(run["dc_electricity_us"], run["dc_electricity"], rtol=1e-12)
+    assert (run["dc_electricity_cn"] == 0).all() and np.abs(run["dc_electricity_rw"]).max() == 0
+    assert run.annual_mean("dc_electricity", 2023) == pytest.approx(176, rel=0.2)
+    assert set(model.elements) == set(laboratory.elements)
+
+
+def test_bands_of_2028_beside_the_range_of_the_source():
+    model, stored = jv.load("laboratory_us"), jv.shipped_fit("world", "us")
+    simulation = jv.Simulation(model, np.array([2028.0, 2029.0]), ["cumulative_dc_electricity"])
+    draws = stored.draws(200)
+    values = np.array([np.diff(simulation.run(draw).values[:, 0])[0] for draw in draws])
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    assert 325 < middle < 580
+    assert (low, high) == (pytest.approx(442, rel=0.05), pytest.approx(706, rel=0.05))

@@ -264,7 +264,7 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
     Parameters
     ----------
     variant : str
-        Name of a shipped fit, or a folder that `save_fit` wrote.
+        Name of a shipped fit (that of a country included), or a folder that `save_fit` wrote.
 
     Raises
     ------
@@ -274,6 +274,9 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
     if (Path(variant) / "fit.toml").exists():
         return load_fit(variant)
     folder = shipped_folder() / "fits" / f"{model}-{variant}"
+    country = shipped_folder() / "country" / variant
+    if not folder.exists() and (country / "fit.toml").exists():
+        folder = country
     if not folder.exists():
         shipped = [f.removeprefix(f"{model}-") for f in shipped_fits() if f.startswith(f"{model}-")]
         hint = nearest(variant.removeprefix(f"{model}-"), shipped)
