@@ -90,11 +90,14 @@ def quantiles(name: str, paths: Floats) -> dict[str, float]:
     }
 
 
-def of_posterior(name: str, fit: Fit, seed: int) -> dict[str, float]:
-    """What the posterior says, the world held at its best fit."""
+def of_posterior(name: str, fit: Fit, seed: int, folder: Path | None = None) -> dict[str, float]:
+    """What the posterior says, the world held at its best fit; kept in a folder, if one is given."""
     begin = time.perf_counter()
     posterior = jv.sample(fit, seed=seed, progress=False)
     seconds = time.perf_counter() - begin
+    if folder is not None:
+        problem = jv.open_problem(str(HERE.parent / "us.toml"))
+        jv.save_fit(fit, posterior, folder, fixed=problem.fixed, command="python calibration/country/us_numbers.py")
     compute = annual(fit.calibration)
     paths = np.array([compute(dict(zip(posterior.names, row, strict=True))) for row in posterior.thinned(1000)])
     table = posterior.table
@@ -148,7 +151,7 @@ def main() -> None:
     begin = time.perf_counter()
     fit = best()
     numbers = {"fit_seconds": time.perf_counter() - begin} | of_fit(fit)
-    numbers |= of_posterior("held", fit, fit.seed) | carried(200, fit.seed)
+    numbers |= of_posterior("held", fit, fit.seed, HERE / "us") | carried(200, fit.seed)
     other = money()
     numbers |= {f"money_{k}": x for k, x in of_fit(other).items() if k.startswith("price")}
     numbers |= {"money_chi2_data": other.chi2_data, "money_chi2_prior": other.chi2_prior}
