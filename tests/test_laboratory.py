@@ -246,6 +246,18 @@ def test_a_loss_of_confidence_halves_what_is_expected(laboratory):
     assert run.at("ai_capacity", 2027.0) < before.at("ai_capacity", 2027.0)
 
 
+def test_a_crash_of_expectations_is_a_bullwhip(laboratory, base):
+    """The farther from use, the larger the dip: orders before completions before what stands (Sterman 2000, ch. 17)."""
+    run = load_scenario("crash_chips").apply(laboratory).run(2005, 2035)
+    after = run.times > 2025.2
+    names = ("ai_orders", "ai_completion", "ai_capacity", "service_demand")
+    dips = [float((run[n] / base[n].reindex(run.times))[after].min()) for n in names]
+    assert dips == sorted(dips)
+    assert dips[0] < 0.5 and dips[-1] > 0.8
+    # nothing was learned and nothing lost: in the end the path comes back
+    assert abs(run.at("dc_electricity", 2035.0) / base.at("dc_electricity", 2035.0) - 1) < 0.03
+
+
 def test_claimed_savings_are_added_to_nothing(laboratory, base):
     run = changed(laboratory, "enabled_savings_claim", value=0.05, at=2025.0)
     assert run.at("claimed_enabled_savings", 2035.0) > 500

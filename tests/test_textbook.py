@@ -101,6 +101,9 @@ def test_bass_follows_the_closed_form():
     decay = np.exp(-(p + q) * t)
     expected = market * (1 - decay) / (1 + q / p * decay)
     assert np.allclose(run["adopters"], expected, rtol=1e-6, atol=1e-3)
+    precise = bass().run(0, 10, rtol=1e-10, atol=1e-6)
+    for date, share in ((5.0, 0.33119864), (10.0, 0.81280322)):
+        assert precise.at("adopters", date) / market == pytest.approx(share, abs=1e-8)
 
 
 def test_bass_peak_of_adoption():
