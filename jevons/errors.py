@@ -10,7 +10,10 @@
     ├── CalibrationError    a calibration that contradicts itself
     │   └── FitError        a fit none of whose starts converged
     ├── ScenarioError       a scenario that names or asks for what the model lacks
-    └── EnsembleError       an ensemble that cannot run, or go on, as it is asked to
+    ├── EnsembleError       an ensemble that cannot run, or go on, as it is asked to
+    └── DomainError         a formula asked for what it does not hold for
+        ├── DerivationError     a derivation of which a step does not hold
+        └── DecompositionError  factors that cannot be decomposed
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ class JevonsError(Exception):
     """Root of all errors raised on purpose by this package."""
 
 
-class _ListedError(JevonsError):
+class ListedError(JevonsError):
     """An error that reports every mistake found, one bullet a mistake."""
 
     def __init__(self, subject: str, mistakes: Sequence[str]) -> None:
@@ -38,7 +41,7 @@ class _ListedError(JevonsError):
         return type(self), (self.subject, self.mistakes)
 
 
-class ModelError(_ListedError):
+class ModelError(ListedError):
     """A model that contradicts itself."""
 
 
@@ -46,11 +49,11 @@ class UnitError(ModelError):
     """A model whose only mistakes are units that do not match."""
 
 
-class HistoryError(_ListedError):
+class HistoryError(ListedError):
     """Observations that cannot be read as they stand."""
 
 
-class CalibrationError(_ListedError):
+class CalibrationError(ListedError):
     """A calibration that contradicts itself, or a shipped fit that cannot be read."""
 
 
@@ -58,12 +61,24 @@ class FitError(CalibrationError):
     """A fit none of whose starts converged; says how each ended."""
 
 
-class ScenarioError(_ListedError):
+class ScenarioError(ListedError):
     """A scenario that names or asks for what the model does not have."""
 
 
-class EnsembleError(_ListedError):
+class EnsembleError(ListedError):
     """An ensemble that cannot run, or go on from what is stored, as it is asked to."""
+
+
+class DomainError(ListedError):
+    """A formula asked for what it does not hold for."""
+
+
+class DerivationError(DomainError):
+    """A derivation of which a step, or the result, does not hold."""
+
+
+class DecompositionError(DomainError):
+    """Factors that cannot be decomposed."""
 
 
 class IntegrationError(JevonsError):

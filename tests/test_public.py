@@ -19,6 +19,17 @@ def test_every_public_name_is_listed_sorted_and_there():
     assert set(jv.__all__) <= set(dir(jv))
 
 
+def test_the_door_of_rebound_is_listed_sorted_and_there():
+    door = jv.rebound
+    assert door.__all__ == sorted(door.__all__, key=lambda name: (not name[0].isupper(), name))
+    assert set(door.__all__) == set(door._MODULES)
+    for name, module in door._MODULES.items():
+        assert getattr(door, name) is getattr(sys.modules[f"jevons.rebound.{module}"], name)
+        assert (getattr(door, name).__doc__ or "").strip()
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        door.nonsense  # noqa: B018
+
+
 def test_what_is_not_public_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         jv.nonsense  # noqa: B018

@@ -1,1 +1,76 @@
-"""Rebound: definitions and closed forms that can be checked, and its measurement from three runs of a model."""
+"""Rebound: definitions and closed forms that can be checked, and its measurement from three runs of a model.
+
+Closed forms live in modules by subject: `definitions`, `cost`, `supply`, `demand`, `training`, `production`, `growth`,
+`emissions`, `effects`; all of them by name in `closed_forms()`.
+
+>>> from jevons.rebound import closed_forms
+>>> round(float(closed_forms()["isoelastic_rebound"](eta=1.5, a=100)), 4)
+10.0909
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jevons.rebound.catalogue import closed_forms
+    from jevons.rebound.closed_form import ClosedForm
+    from jevons.rebound.definitions import (
+        classify,
+        crossing_time,
+        cumulative_rebound,
+        engineering_saving,
+        rebound_ratio,
+    )
+    from jevons.rebound.device import calibrate_macro_factor, device_rebound
+    from jevons.rebound.device_inputs import Device, DeviceUpgrade
+    from jevons.rebound.emissions import emissions_rebound
+    from jevons.rebound.meter import Rebound, ReboundMeter, measure_rebound, shock
+    from jevons.rebound.supply import hard_limits
+
+__all__ = [
+    "ClosedForm",
+    "Device",
+    "DeviceUpgrade",
+    "Rebound",
+    "ReboundMeter",
+    "calibrate_macro_factor",
+    "classify",
+    "closed_forms",
+    "crossing_time",
+    "cumulative_rebound",
+    "device_rebound",
+    "emissions_rebound",
+    "engineering_saving",
+    "hard_limits",
+    "measure_rebound",
+    "rebound_ratio",
+    "shock",
+]
+
+_PLACES = {
+    "catalogue": "closed_forms",
+    "closed_form": "ClosedForm",
+    "definitions": "classify crossing_time cumulative_rebound engineering_saving rebound_ratio",
+    "device": "calibrate_macro_factor device_rebound",
+    "device_inputs": "Device DeviceUpgrade",
+    "emissions": "emissions_rebound",
+    "meter": "Rebound ReboundMeter measure_rebound shock",
+    "supply": "hard_limits",
+}
+"""Where each public name lives: a name loads what it needs when it is first used."""
+
+_MODULES = {name: module for module, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'jevons.rebound' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"jevons.rebound.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

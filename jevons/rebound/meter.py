@@ -28,6 +28,7 @@ from jevons.elements import (
 from jevons.errors import IntegrationError, JevonsError, ScenarioError, nearest
 from jevons.functions import symbol
 from jevons.model import Model
+from jevons.rebound.definitions import rebound_ratio
 from jevons.scenario import Change, Scenario, change_values, load_scenario, wrap
 from jevons.simulation import Member, Simulation, run_samples
 
@@ -249,11 +250,7 @@ class Rebound:
 
 def ratio(base: Floats, shocked: Floats, engineering: Floats) -> Floats:
     """``1 − (base − shocked)/(base − engineering)``, NaN where the saving is below 1 % of the base."""
-    saving = base - engineering
-    defined = (np.abs(saving) >= SMALLEST_SAVING * np.abs(base)) & (base != 0)
-    safe = np.where(defined, saving, 1.0)
-    result: Floats = np.where(defined, 1 - (base - shocked) / safe, math.nan)
-    return result
+    return rebound_ratio(base, shocked, engineering, SMALLEST_SAVING)
 
 
 class ReboundMeter:
