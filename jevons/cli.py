@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from jevons.cli_attribution import attribution, loops
+from jevons.cli_claims import claims
 from jevons.cli_ensembles import ensemble, sensitivity
 from jevons.cli_inference import backtest, fit, profile, sample
 from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, load_model, numbers
@@ -66,7 +68,7 @@ def _report(error: Exception, debug: bool) -> None:
     click.echo(f"jevons: {error}", err=True)
 
 
-for command in (ensemble, sensitivity, fit, sample, profile, backtest):
+for command in (ensemble, sensitivity, fit, sample, profile, backtest, attribution, loops, claims):
     cli.add_command(command)
 
 

@@ -22,10 +22,11 @@ from jevons.inference.config import (
     ProjectedVariable,
     ProjectionConfig,
     Variant,
+    shipped_calibrations,
     shipped_folder,
 )
 
-CONFIGURATIONS = sorted(p.stem for p in shipped_folder().glob("*.toml") if p.stem != "ablation")
+CONFIGURATIONS = shipped_calibrations()
 
 SMALL = """
 model = "grows"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jevons.errors import JevonsError
-from jevons.rebound.lmdi import DecompositionError, lmdi, log_mean
+from jevons.rebound.index_decomposition import DecompositionError, lmdi, log_mean
 
 values = st.floats(1e-3, 1e3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -252,10 +253,16 @@ def read_config(source: str | Path, *, extends: str | None = None) -> Calibratio
     if path.suffix != ".toml":
         path = shipped_folder() / f"{source}.toml"
         if not path.exists():
-            shipped = sorted(p.stem for p in shipped_folder().glob("*.toml") if p.stem != "ablation")
+            shipped = shipped_calibrations()
             mistake = f"no calibration is shipped for it (shipped: {', '.join(shipped)}){nearest(str(source), shipped)}"
             raise CalibrationError(f"model {str(source)!r}", [mistake])
     return parse_config(path, extends)
+
+
+def shipped_calibrations() -> list[str]:
+    """Names of the shipped calibrations: files that say which parameters are free."""
+    files = sorted(shipped_folder().glob("*.toml"))
+    return [p.stem for p in files if "free" in tomllib.loads(p.read_text(encoding="utf-8"))]
 
 
 def shipped_fit(model: str, variant: str = "main") -> StoredFit:

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jevons.rebound.attribution import Attribution, attribute
     from jevons.rebound.catalogue import closed_forms
     from jevons.rebound.closed_form import ClosedForm
     from jevons.rebound.definitions import (
@@ -26,15 +27,19 @@ if TYPE_CHECKING:
     from jevons.rebound.device import calibrate_macro_factor, device_rebound
     from jevons.rebound.device_inputs import Device, DeviceUpgrade
     from jevons.rebound.emissions import emissions_rebound
+    from jevons.rebound.index_decomposition import lmdi, log_mean
     from jevons.rebound.meter import Rebound, ReboundMeter, measure_rebound, shock
+    from jevons.rebound.shapley_values import shapley
     from jevons.rebound.supply import hard_limits
 
 __all__ = [
+    "Attribution",
     "ClosedForm",
     "Device",
     "DeviceUpgrade",
     "Rebound",
     "ReboundMeter",
+    "attribute",
     "calibrate_macro_factor",
     "classify",
     "closed_forms",
@@ -44,19 +49,25 @@ __all__ = [
     "emissions_rebound",
     "engineering_saving",
     "hard_limits",
+    "lmdi",
+    "log_mean",
     "measure_rebound",
     "rebound_ratio",
+    "shapley",
     "shock",
 ]
 
 _PLACES = {
+    "attribution": "Attribution attribute",
     "catalogue": "closed_forms",
     "closed_form": "ClosedForm",
     "definitions": "classify crossing_time cumulative_rebound engineering_saving rebound_ratio",
     "device": "calibrate_macro_factor device_rebound",
     "device_inputs": "Device DeviceUpgrade",
     "emissions": "emissions_rebound",
+    "index_decomposition": "lmdi log_mean",
     "meter": "Rebound ReboundMeter measure_rebound shock",
+    "shapley_values": "shapley",
     "supply": "hard_limits",
 }
 """Where each public name lives: a name loads what it needs when it is first used."""
