@@ -23,7 +23,6 @@ from jevons.inference.config import (
     ProjectionConfig,
     Variant,
     shipped_calibrations,
-    shipped_folder,
 )
 
 CONFIGURATIONS = shipped_calibrations()
