@@ -15,7 +15,9 @@ import jevons as jv
 from jevons import JevonsError, Model, Simulation, Status
 from jevons.functions import TIME, lookup, pulse, ramp, smooth_max, step
 
-MODELS = {"rich": RICH, **{name: jv.load(name, None) for name in jv.list_models()}}
+IN_EQUILIBRIUM = ("m0", "two_inputs", "training_budget", "tied_training", "adoption_market")
+"""Models that start in an equilibrium, where a comparison would be with zero."""
+MODELS = {"rich": RICH, **{name: jv.load(name, None) for name in jv.list_models() if name != "laboratory_us"}}
 
 
 def kinked():
@@ -44,16 +46,16 @@ def kinked():
 
 
 MODELS["kinked"] = kinked()
-NAMES = [pytest.param(n, marks=pytest.mark.slow) if n.startswith("world_") else n for n in MODELS]
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n.startswith(("world_", "laboratory")) else n for n in MODELS]
 
 
 def case(name):
     model = MODELS[name]
     times = model.start + np.array([0.0, 0.5, 1.3, 2.0, 4.2, 6.0])
-    dt = 0.25 if name in ("world", "m0") else 0.1
+    dt = 0.25 if name in ("world", "laboratory", "m0") else 0.1
     system = Simulation(model, times, []).system
     off_kinks = {name: value * (1.01 if i % 2 else 0.99) for i, (name, value) in enumerate(_values(model).items())}
-    simulation = Simulation(model, times, system.outputs, dt=dt, params=off_kinks if name == "m0" else None)
+    simulation = Simulation(model, times, system.outputs, dt=dt, params=off_kinks if name in IN_EQUILIBRIUM else None)
     return simulation, [*system.parameters, *system.stocks]
 
 

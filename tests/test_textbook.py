@@ -178,7 +178,7 @@ def test_wright_falls_exponentially_when_experience_grows_exponentially():
 
 
 def test_models_by_name():
-    assert list(jv.list_models()) == ["world", "world_full_price", "world_hump", *MODELS]
+    assert set(MODELS) <= set(jv.list_models())
     for name, make in MODELS.items():
         model = jv.load(name)
         assert isinstance(model, Model)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jevons.rebound.device_inputs import Device, DeviceUpgrade
     from jevons.rebound.emissions import emissions_rebound
     from jevons.rebound.index_decomposition import lmdi, log_mean
+    from jevons.rebound.longrun import LongRun, long_run_elasticity
     from jevons.rebound.meter import Rebound, ReboundMeter, measure_rebound, shock
     from jevons.rebound.shapley_values import shapley
     from jevons.rebound.supply import hard_limits
@@ -37,6 +38,7 @@ __all__ = [
     "ClosedForm",
     "Device",
     "DeviceUpgrade",
+    "LongRun",
     "Rebound",
     "ReboundMeter",
     "attribute",
@@ -51,6 +53,7 @@ __all__ = [
     "hard_limits",
     "lmdi",
     "log_mean",
+    "long_run_elasticity",
     "measure_rebound",
     "rebound_ratio",
     "shapley",
@@ -66,6 +69,7 @@ _PLACES = {
     "device_inputs": "Device DeviceUpgrade",
     "emissions": "emissions_rebound",
     "index_decomposition": "lmdi log_mean",
+    "longrun": "LongRun long_run_elasticity",
     "meter": "Rebound ReboundMeter measure_rebound shock",
     "shapley_values": "shapley",
     "supply": "hard_limits",
