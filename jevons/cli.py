@@ -16,6 +16,8 @@ import click
 from jevons.cli_attribution import attribution, loops
 from jevons.cli_claims import claims
 from jevons.cli_ensembles import ensemble, sensitivity
+from jevons.cli_experiments import experiment, experiments
+from jevons.cli_frontier import frontier
 from jevons.cli_inference import backtest, fit, profile, sample
 from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, load_model, numbers
 from jevons.errors import FitError, IntegrationError, JevonsError
@@ -68,7 +70,7 @@ def _report(error: Exception, debug: bool) -> None:
     click.echo(f"jevons: {error}", err=True)
 
 
-for command in (ensemble, sensitivity, fit, sample, profile, backtest, attribution, loops, claims):
+for command in (ensemble, sensitivity, fit, sample, profile, backtest, attribution, loops, claims, experiment, experiments, frontier):
     cli.add_command(command)
 
 

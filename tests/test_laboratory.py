@@ -127,8 +127,8 @@ def test_siting_moves_emissions_and_no_electricity(laboratory, base):
     run = changed(laboratory, "renewable_siting_cn", value=1.0, at=2025.0)
     assert np.allclose(run["dc_electricity"], base["dc_electricity"], rtol=1e-6)
     p, t = laboratory.values, 2035.0
-    share = run.at("clean_match_cn", t)
-    assert share == pytest.approx(p["renewable_region_share"], rel=1e-12)
+    unmatched = [1 - r.at("clean_match_cn", t) for r in (run, base)]
+    assert unmatched[0] == pytest.approx(p["renewable_region_ratio"] * unmatched[1], rel=1e-9)
     assert run.at("dc_emissions_consequential", t) < base.at("dc_emissions_consequential", t)
     assert run.at("dc_emissions_consequential_us", t) == pytest.approx(
         base.at("dc_emissions_consequential_us", t), rel=1e-6

@@ -286,6 +286,7 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
         folder = country
     if not folder.exists():
         shipped = [f.removeprefix(f"{model}-") for f in shipped_fits() if f.startswith(f"{model}-")]
+        shipped += sorted(p.parent.name for p in (shipped_folder() / "country").glob("*/fit.toml"))
         hint = nearest(variant.removeprefix(f"{model}-"), shipped)
         mistake = f"no shipped fit {variant!r} (shipped: {', '.join(shipped) or 'none'}){hint}"
         raise CalibrationError(f"model {model!r}", [mistake])

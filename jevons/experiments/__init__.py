@@ -1,0 +1,1 @@
+"""Experiments: every scenario run with bands, its rebound and what it changes."""
