@@ -21,8 +21,8 @@ from tqdm.auto import tqdm
 
 import jevons as jv
 from jevons import plot_frontier
-from jevons.frontier import Frontier
-from jevons.frontier_run import SHIPPED, Plan, note, read_plan, threshold_table
+from jevons.frontier.plane import Frontier
+from jevons.frontier.run import SHIPPED, Plan, note, read_plan, threshold_table
 from jevons.problems import open_problem, stored_fit
 
 SCENARIOS = ("deepseek", "inference")

@@ -70,7 +70,11 @@ def _report(error: Exception, debug: bool) -> None:
     click.echo(f"jevons: {error}", err=True)
 
 
-for command in (ensemble, sensitivity, fit, sample, profile, backtest, attribution, loops, claims, experiment, experiments, frontier):
+COMMANDS = (
+    ensemble, sensitivity, fit, sample, profile, backtest,
+    experiment, experiments, frontier, attribution, loops, claims,
+)  # fmt: skip
+for command in COMMANDS:
     cli.add_command(command)
 
 

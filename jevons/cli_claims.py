@@ -23,9 +23,9 @@ def claims(out: str, draws: int, path: str | None, docs: str | None) -> None:
 
     Example: jevons claims --claims my.toml --out mine
     """
-    from jevons.claims import evaluate, to_frame
-    from jevons.claims_file import read_claims
-    from jevons.claims_text import summary, write_page
+    from jevons.claims.file import read_claims
+    from jevons.claims.judgement import evaluate, to_frame
+    from jevons.claims.text import summary, write_page
     from jevons.plot_claims import drawable, plot_claims
 
     file = read_claims(path)

@@ -62,7 +62,7 @@ def frontier(
     """
     import pandas as pd
 
-    from jevons.frontier_run import note, read_plan, threshold_table
+    from jevons.frontier.run import note, read_plan, threshold_table
     from jevons.plot_frontier import maps, times
 
     plan = read_plan()

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jevons.claims import INSIDE, NOT_TESTABLE, OUTSIDE, Verdict
-from jevons.claims_text import claimed, interval
+from jevons.claims.judgement import INSIDE, NOT_TESTABLE, OUTSIDE, Verdict
+from jevons.claims.text import claimed, interval
 from jevons.errors import JevonsError
 from jevons.plot import BLUE, GREY, ORANGE
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from jevons.frontier import Axis, Frontier
+    from jevons.frontier.plane import Axis, Frontier
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def thresholds(
     Parameters
     ----------
     table : pandas.DataFrame
-        See `jevons.frontier_run.threshold_table`.
+        See `jevons.frontier.run.threshold_table`.
     axes_of : mapping of str to Axis
         The limit's axis, by name of the limit.
     static : mapping of str to float, optional

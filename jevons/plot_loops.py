@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.errors import JevonsError
-from jevons.loop_scores import LoopScores, loop_scores
+from jevons.loop_scores.scores import LoopScores, loop_scores
 from jevons.loops import BALANCING, REINFORCING, Loop
 from jevons.plot import BLUE, GREY
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import sympy as sp
 
-from jevons.elements import Auxiliary, Driver, Element, Parameter, Range, finite
+from jevons.elements import Auxiliary, Driver, Element, LogNormal, Parameter, Range, finite
 from jevons.errors import ScenarioError, nearest
 from jevons.functions import TIME, Switch, symbol
 from jevons.model import Model
@@ -244,6 +244,8 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
             yield f"{name!r}: {key} {getattr(change, key)!r}, expected a finite number"
     if finite(change.factor) and change.factor is not None and change.factor <= 0:
         yield f"{name!r}: factor {change.factor:g}, expected more than 0"
+    if name in model:
+        yield from _impossible(model[name], name, change)
     if change.at is not None:
         if not finite(change.at):
             yield f"{name!r}: date {change.at!r}, expected a decimal year such as 2025.07"
@@ -266,6 +268,22 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
         yield f"{name!r}: adjustment_time {change.adjustment_time!r}, expected 0 or more"
     elif change.adjustment_time > 0 and change.at is None:
         yield f"{name!r}: adjustment_time {change.adjustment_time:g} without a date; without one the whole run changes"
+
+
+def _impossible(element: Element, name: str, change: Change) -> Iterator[str]:
+    """What no parameter of its kind can be: a share outside of 0 to 1, less than nothing, a multiple of nothing."""
+    if not isinstance(element, Parameter):
+        return
+    if change.factor is not None and element.value == 0:
+        yield f"{name!r}: factor on a parameter that is 0, expected a value"
+    if change.value is None or not finite(change.value) or change.unit not in (None, element.unit):
+        return
+    prior, positive = element.prior, isinstance(element.prior, LogNormal)
+    share = isinstance(prior, Range) and element.unit == "1" and prior.low >= 0 and prior.high <= 1
+    if share and not 0 <= change.value <= 1:
+        yield f"{name!r}: value {change.value:g}, expected 0 to 1: it is a share"
+    elif change.value < 0 and (positive or (isinstance(prior, Range) and prior.low >= 0)):
+        yield f"{name!r}: value {change.value:g}, expected 0 or more"
 
 
 def _unit_mistakes(element: Element, name: str, change: Change) -> Iterator[str]:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jevons as jv
-from jevons.claims import (
+from jevons.claims.file import Claim, read_claims
+from jevons.claims.judgement import (
     INSIDE,
     NOT_TESTABLE,
     OUTSIDE,
@@ -25,9 +26,8 @@ from jevons.claims import (
     judge,
     to_frame,
 )
-from jevons.claims_file import Claim, read_claims
-from jevons.claims_statistic import Statistic, calculate
-from jevons.claims_text import agreement, claimed, interval, number, page, summary, write_page
+from jevons.claims.statistic import Statistic, calculate
+from jevons.claims.text import agreement, claimed, interval, number, page, summary, write_page
 from jevons.cli_claims import claims as command
 from jevons.errors import CalibrationError, JevonsError
 from jevons.inference.config import shipped_folder

@@ -17,13 +17,13 @@ from jevons.models.market import m0
 import jevons as jv
 from jevons import CalibrationError, JevonsError, ModelError, ScenarioError
 from jevons.cli_frontier import frontier as command
-from jevons.frontier import FAILED, OK, UNDEFINED, Axis, Plane, crossing_time, frontier
-from jevons.frontier_run import Limit, Plan, read_plan, threshold_table
-from jevons.frontier_static import arc_elasticities
+from jevons.frontier.plane import FAILED, OK, UNDEFINED, Axis, Plane, crossing_time, frontier
+from jevons.frontier.refits import Refits
+from jevons.frontier.run import Limit, Plan, read_plan, threshold_table
+from jevons.frontier.static import arc_elasticities
 from jevons.functions import Names
 from jevons.inference.config import shipped_table
 from jevons.plot_frontier import levels_of, maps, positions, region, thresholds, times
-from jevons.refits import Refits
 
 LONG = 200.0
 GAIN = 10.0
@@ -359,7 +359,7 @@ def small_plan(tmp_path):
 
 
 def test_the_command_writes_what_it_says(tmp_path, monkeypatch):
-    monkeypatch.setattr("jevons.frontier_run.read_plan", lambda: small_plan(tmp_path))
+    monkeypatch.setattr("jevons.frontier.run.read_plan", lambda: small_plan(tmp_path))
     out = tmp_path / "out"
     args = ["--scenario", "algorithm", "--limit", "power", "--grid", "4x4", "--out", str(out)]
     result = CliRunner().invoke(command, args, catch_exceptions=False)
@@ -378,7 +378,7 @@ def test_mistakes_of_the_command(tmp_path, monkeypatch):
     result = CliRunner().invoke(command, ["--grid", "25by20", "--out", str(tmp_path)])
     assert result.exit_code == 2 and "expected two whole numbers from 3 on, such as 25x20" in result.output
     plan = small_plan(tmp_path)
-    monkeypatch.setattr("jevons.frontier_run.read_plan", lambda: plan)
+    monkeypatch.setattr("jevons.frontier.run.read_plan", lambda: plan)
     with pytest.raises(JevonsError, match="satiation 'weakk', expected one of shipped"):
         CliRunner().invoke(command, ["--satiation", "weakk", "--out", str(tmp_path)], catch_exceptions=False)
     with pytest.raises(ScenarioError, match="deepsek"):

@@ -116,8 +116,8 @@ def test_clean_supply_lags_growing_load_as_a_first_order_delay_does():
     assert np.allclose(run["clean_supply_us"], clean, rtol=2e-3)
 
 
-def test_without_clean_response_data_centres_run_on_fossil_plants(laboratory):
-    run = changed(laboratory, "clean_response", value=0.0)
+def test_without_clean_odds_ratio_data_centres_run_on_fossil_plants(laboratory):
+    run = changed(laboratory, "clean_odds_ratio", value=0.0)
     p = laboratory.values
     expected = sum(p[f"fossil_emission_factor_{c}"] * run[f"dc_supply_{c}"] for c in REGIONS)
     assert np.allclose(run["dc_emissions_consequential"], expected, rtol=1e-9)
@@ -183,12 +183,13 @@ def test_a_standard_of_pue_moves_the_floor(laboratory):
 def test_a_price_of_carbon_is_paid_at_the_intensity_of_the_grids(laboratory, base):
     run = changed(laboratory, "carbon_price", value=100.0, unit="USD/t", at=2027.0)
     p = laboratory.values
-    expected = p["electricity_price"] + 0.1 * run["priced_carbon_intensity"]
+    expected = p["electricity_price"] + 0.1 * run["priced_carbon_intensity"] * (1 + p["delivery_losses"])
     after = run.times >= 2027.0
     assert np.allclose(run["electricity_tariff"][after], expected[after], rtol=1e-12)
     assert run.at("electricity_tariff", 2026.0) == p["electricity_price"]
     assert 0.1 < run.at("electricity_tariff", 2030.0) < 0.12
-    for name in ("dc_electricity", "ai_electricity", "conventional_demand"):
+    # dearer power takes from the revenue of conventional computing, and so from what AI is financed with
+    for name in ("dc_electricity", "ai_electricity", "conventional_demand", "conventional_revenue", "training_budget"):
         assert run.at(name, 2035.0) < base.at(name, 2035.0), name
 
 

@@ -17,11 +17,11 @@ from scipy.linalg import expm
 from small import accumulate, auxiliary, decay, driver, flow, logistic, parameter, stock, table, v
 
 import jevons as jv
-from jevons import loop_search
 from jevons.errors import IntegrationError, JevonsError, ModelError
 from jevons.functions import TIME, delay3, lookup, step
-from jevons.loop_links import link_scores
-from jevons.loop_scores import loop_scores
+from jevons.loop_scores import search
+from jevons.loop_scores.links import link_scores
+from jevons.loop_scores.scores import loop_scores
 from jevons.loops import BALANCING, CHANGES, REINFORCING, feedback_loops
 from jevons.model import Model
 from jevons.plot_loops import dominance, write_loops
@@ -461,21 +461,21 @@ def test_search_follows_the_published_pseudo_code_and_misses_what_it_misses(monk
     """Figure 7 of Eberlein and Schoenberg 2020: from a, one way finds a → d → c → a and not a → b → c → a."""
     a, b, c, d = range(4)
     onward = {a: [(100.0, 0, d), (10.0, 1, b)], d: [(10.0, 2, c)], c: [(100.0, 3, b), (0.1, 4, a)], b: [(1000.0, 5, c)]}
-    monkeypatch.setattr(loop_search, "WAYS", 1)
-    assert loop_search._from(a, onward) == [(0, 2, 4)]
-    monkeypatch.setattr(loop_search, "WAYS", 2)
-    assert set(loop_search._from(a, onward)) == {(0, 2, 4), (1, 5, 4)}
-    monkeypatch.setattr(loop_search, "MOST_STEPS", 3)
-    assert len(loop_search._from(a, onward)) <= 1
+    monkeypatch.setattr(search, "WAYS", 1)
+    assert search._from(a, onward) == [(0, 2, 4)]
+    monkeypatch.setattr(search, "WAYS", 2)
+    assert set(search._from(a, onward)) == {(0, 2, 4), (1, 5, 4)}
+    monkeypatch.setattr(search, "MOST_STEPS", 3)
+    assert len(search._from(a, onward)) <= 1
 
 
 def test_a_path_goes_on_while_it_is_among_the_strongest(monkeypatch):
-    monkeypatch.setattr(loop_search, "WAYS", 2)
+    monkeypatch.setattr(search, "WAYS", 2)
     kept: list[float] = []
     arriving = {10.0: True, 5.0: True, 7.0: True, 6.0: False, 7.5: True, 7.4: False, 11.0: True}
-    assert [loop_search._among_best(kept, score) for score in arriving] == list(arriving.values())
+    assert [search._among_best(kept, score) for score in arriving] == list(arriving.values())
     assert sorted(kept) == [10.0, 11.0]
-    assert not loop_search._among_best(kept, 10.0)  # as strong as the weakest is not stronger
+    assert not search._among_best(kept, 10.0)  # as strong as the weakest is not stronger
 
 
 def test_search_finds_no_loop_twice_and_only_loops(monkeypatch):
@@ -490,9 +490,9 @@ def test_search_finds_no_loop_twice_and_only_loops(monkeypatch):
     strong = sum(np.abs(whole[p.path]) for p in some.paths)
     assert strong.min() > 0.5
     # every path between stocks is on some loop here, so that the measure of coverage is one where all are found
-    found = loop_search.find_loops(every.link_scores, 10_000)
-    known = loop_search.Found(found.loops, found.partitions, complete=False)
-    assert loop_search.coverage(every.link_scores, known) == pytest.approx(np.ones((1, 3)), rel=1e-12)
+    found = search.find_loops(every.link_scores, 10_000)
+    known = search.Found(found.loops, found.partitions, complete=False)
+    assert search.coverage(every.link_scores, known) == pytest.approx(np.ones((1, 3)), rel=1e-12)
 
 
 def test_loops_may_be_given_as_names_or_as_the_model_lists_them(fitted):

@@ -248,6 +248,20 @@ def test_messages(change, expected):
     assert one_mistake(change) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("dry_cooling", Change(value=3.0), "'dry_cooling': value 3, expected 0 to 1: it is a share"),
+        ("clean_odds_ratio", Change(value=-4.0), "'clean_odds_ratio': value -4, expected 0 or more"),
+        ("queue_time", Change(value=-1.0, at=2027.0), "'queue_time': value -1, expected 0 or more"),
+        ("carbon_price", Change(factor=2.0), "'carbon_price': factor on a parameter that is 0, expected a value"),
+    ],
+)
+def test_values_that_a_parameter_cannot_have(name, change, expected):
+    (mistake,) = mistakes(Scenario("x", {name: change}), load("laboratory", None))
+    assert mistake == expected
+
+
 def test_every_mistake_in_one_message():
     scenario = Scenario("bad", {"tua": Change(factor=0.0), "tau": Change(at="x", adjustment_time=-1)})
     found = mistakes(scenario)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jevons.claims_statistic import KINDS, Statistic, calculate
+from jevons.claims.statistic import KINDS, Statistic, calculate
 from jevons.errors import CalibrationError, nearest
 from jevons.inference.config import ProjectedVariable, shipped_folder
 

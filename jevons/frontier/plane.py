@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.errors import JevonsError, ScenarioError, nearest
+from jevons.frontier.refits import Refits
 from jevons.model import Model
 from jevons.rebound.meter import Rebound, ReboundMeter, roles_of, shockable
-from jevons.refits import Refits
 from jevons.scenario import Change, Scenario, load_scenario, wrap
 from jevons.simulation import Simulation, run_samples
 
@@ -353,7 +353,7 @@ def frontier(
     Examples
     --------
     >>> import jevons as jv
-    >>> from jevons.frontier import Axis, frontier
+    >>> from jevons.frontier.plane import Axis, frontier
     >>> m0 = jv.load("m0")
     >>> gain = jv.shock(m0, "algorithm", 10.0, 0.0)
     >>> x, y = Axis("elasticity", (0.8, 1.0, 1.2)), Axis("inverse_supply_elasticity", (0.0, 4.0))

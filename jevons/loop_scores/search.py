@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.loop_links import LinkScores
+from jevons.loop_scores.links import LinkScores
 
 Floats = NDArray[np.float64]
 

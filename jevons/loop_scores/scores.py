@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.errors import JevonsError, ModelError, nearest
-from jevons.loop_links import LinkScores, link_scores
-from jevons.loop_search import Found, coverage, find_loops, from_stock, partitions
+from jevons.loop_scores.links import LinkScores, link_scores
+from jevons.loop_scores.search import Found, coverage, find_loops, from_stock, partitions
 from jevons.loops import BALANCING, CHANGES, REINFORCING, UNKNOWN, Loop
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def loop_scores(
 ) -> LoopScores:
     """Score the feedback loops of a model along a run.
 
-    Equation   score = Π over the loop's links of their scores (`jevons.loop_links.link_scores`);
+    Equation   score = Π over the loop's links of their scores (`jevons.loop_scores.links.link_scores`);
                relative score = score / Σ |scores| over all loops of the partition
     Valid for  loops that were found: where `complete` is false, or loops are given, shares are shares of those;
                `coverage` is then, of the scores of all paths from stock to stock into each stock, the part on paths

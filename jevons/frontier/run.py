@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from jevons.elements import LogNormal
 from jevons.errors import CalibrationError, JevonsError, nearest
-from jevons.frontier import Axis, Plane, crossings
-from jevons.frontier_static import arc_elasticities
+from jevons.frontier.plane import Axis, Plane, crossings
+from jevons.frontier.refits import Refits
+from jevons.frontier.static import arc_elasticities
 from jevons.inference.config import shipped_fit, shipped_folder
 from jevons.library import load
 from jevons.model import Model
 from jevons.rebound.meter import roles_of, shock
-from jevons.refits import Refits
 from jevons.scenario import Scenario, load_scenario
 from jevons.simulation import Simulation, run_samples
 
@@ -131,7 +131,7 @@ class Plan:
 
         Equation   small: η = 1. Large: the arc elasticity over a fall of the price by the gain is 1
         Valid for  the law: long run, price passed on in full, responses to the price alone
-        Source     see `jevons.frontier_static.arc_elasticities`
+        Source     see `jevons.frontier.static.arc_elasticities`
         """
 
         def arc(x: Floats) -> Floats:

@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from jevons.claims import INSIDE, NOT_TESTABLE, OUTSIDE, VERDICTS, Verdict
-from jevons.claims_file import SEEN, ClaimFile
+from jevons.claims.file import SEEN, ClaimFile
+from jevons.claims.judgement import INSIDE, NOT_TESTABLE, OUTSIDE, VERDICTS, Verdict
 
 PAGE = "claims.md"
 PERCENT = ("share", "contribution", "growth_per_year")

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.claims_file import Claim, ClaimFile, ModelOfClaims
-from jevons.claims_statistic import Statistic, calculate
+from jevons.claims.file import Claim, ClaimFile, ModelOfClaims
+from jevons.claims.statistic import Statistic, calculate
 from jevons.elements import LogNormal, Normal, Range
 from jevons.errors import CalibrationError, nearest
 from jevons.inference.config import ProjectedVariable, shipped_fit, shipped_fits, shipped_folder
