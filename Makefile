@@ -2,13 +2,14 @@
 # make test      linters, types, architecture and tests
 # make slow      tests that take longer than half a minute each
 # make fit       the shipped fits and posteriors again, and what judges them (an hour)
+# make pages     the pages of docs/ that programs write: one a scenario, the claims, the regions (5 minutes)
 # make bench     speed against peers, into benchmarks/RESULTS.md (20 minutes; gcc for the C program)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: project test tests slow lint fit notebooks bench clean
+.PHONY: project test tests slow lint fit pages notebooks bench clean
 .DEFAULT_GOAL := project
 
 $(BIN)/python:
@@ -59,6 +60,13 @@ fit: $(VENV)/.installed
 	$(BIN)/python calibration/ablation_world.py --resume
 	$(BIN)/python calibration/country/world_values.py
 	$(BIN)/python calibration/country/us_numbers.py
+	$(BIN)/python calibration/frontier_world.py $(FITS)/frontier docs/images
+
+# Pages of docs/ that programs write: scenarios, claims, regions.
+pages: $(VENV)/.installed
+	$(BIN)/jevons experiments --docs docs/scenarios
+	$(BIN)/jevons claims --docs docs --out out/claims
+	$(BIN)/python calibration/regions_world.py $(FITS)/regions docs/images/regions.png
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"

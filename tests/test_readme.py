@@ -1,4 +1,4 @@
-"""The README's example prints what the README says."""
+"""The examples of the README, and of the laboratory's page, print what they say."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-
-
-EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+PAGES = (README, README.parent / "docs" / "laboratory.md")
+EXAMPLES = [
+    example
+    for page in PAGES
+    for example in re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[f"example {i + 1}" for i in range(len(EXAMPLES))])
@@ -25,11 +28,12 @@ def test_the_examples_print_what_they_say(example):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
-def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8"))
-    assert len(links) > 5
-    missing = [link for link in links if "://" not in link and not (README.parent / link).exists()]
+@pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda p: p.name)
+def test_linked_files_exist(page):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert page != README or len(links) > 5
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
