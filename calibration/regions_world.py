@@ -100,7 +100,8 @@ def draw(totals: pd.DataFrame, states: pd.DataFrame, path: Path) -> None:
     rows = pd.read_csv(HERE / "country" / "us.csv", comment="#")
     fitted = rows[(rows["variable"] == "dc_electricity") & (rows["role"] == "fit")]
     axes[1, 1].plot(fitted["date"].astype(int), fitted["value"], "o", color=RED, ms=5, label="LBNL 2024, 2025: fitted")
-    axes[1, 1].plot([2028, 2028], LBNL_2028, color=GREY, lw=7, alpha=0.7, solid_capstyle="butt", label="LBNL 2024, range of 2028: not fitted")
+    bar = {"color": GREY, "lw": 7, "alpha": 0.7, "solid_capstyle": "butt"}
+    axes[1, 1].plot([2028, 2028], LBNL_2028, label="LBNL 2024, range of 2028: not fitted", **bar)
     axes[1, 1].set(title="United States, calendar years", ylabel="TWh/yr")
     for ax in axes.flat:
         ax.set_xlim(2010, 2030.5)
