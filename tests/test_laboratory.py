@@ -319,10 +319,11 @@ def test_claimed_savings_are_added_to_nothing(laboratory, base):
 # The library
 
 
-@pytest.mark.parametrize("name", [n for n in shipped_scenarios() if load_scenario(n).claim])
+@pytest.mark.parametrize("name", [n for n in shipped_scenarios() if load_scenario(n).changes])
 def test_every_scenario_says_what_it_claims_and_changes_something(laboratory, base, name):
     scenario = load_scenario(name)
     assert scenario.title and scenario.source and scenario.doc
+    assert scenario.claim or name.startswith("no_")
     run = scenario.apply(laboratory).run(2005, 2035)
     assert run.status.ok
     names = ["dc_electricity", "dc_emissions_consequential", "dc_water", "claimed_enabled_savings"]
@@ -357,8 +358,8 @@ def test_the_united_states_take_their_own_fit(laboratory):
 def test_bands_of_2028_beside_the_range_of_the_source():
     model, stored = jv.load("laboratory_us"), jv.shipped_fit("world", "us")
     simulation = jv.Simulation(model, np.array([2028.0, 2029.0]), ["cumulative_dc_electricity"])
-    draws = stored.draws(200)
+    draws = stored.draws(60)
     values = np.array([np.diff(simulation.run(draw).values[:, 0])[0] for draw in draws])
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     assert 325 < middle < 580
-    assert (low, high) == (pytest.approx(442, rel=0.05), pytest.approx(706, rel=0.05))
+    assert (low, high) == (pytest.approx(442, rel=0.08), pytest.approx(706, rel=0.08))
