@@ -84,18 +84,19 @@ def list_all() -> None:
 
     Example: jevons list
     """
-    from jevons.inference.config import shipped_fits
+    from jevons.inference.config import shipped_countries, shipped_fits
     from jevons.library import list_models, load
     from jevons.scenario import read_scenario, shipped_scenarios
 
     click.echo("models")
     for name in list_models():
         click.echo(f"  {name:18} {_first_line(load(name, None).doc)}")
-    click.echo("scenarios of the world model")
+    click.echo("scenarios, for 'jevons experiment' (those that the world has the parameters for run on it, too)")
     for name, path in shipped_scenarios().items():
-        click.echo(f"  {name:18} {_first_line(read_scenario(path).doc)}")
+        scenario = read_scenario(path)
+        click.echo(f"  {name:27} {scenario.title or _first_line(scenario.doc)}")
     click.echo("shipped fits")
-    for name in shipped_fits():
+    for name in (*shipped_fits(), *(f"world-{country}" for country in shipped_countries())):
         click.echo(f"  {name}")
 
 

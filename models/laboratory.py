@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jevons.elements import Driver
+from jevons.elements import Driver, Sector
 from jevons.functions import Names
 from jevons.model import Model
 
@@ -79,7 +79,10 @@ def united_states() -> Model:
     """
     laboratory = build()
     shares = [_constant(laboratory, "dc_share_us", 1.0), _constant(laboratory, "dc_share_cn", 0.0)]
-    return laboratory.with_elements(shares, name="laboratory_us")
+    sectors = [Sector(label, [laboratory[n] for n in names]) for label, names in laboratory.sectors.items()]
+    doc = "Data centres of the United States with levers, their grid and water, 2005 to 2035."
+    model = Model("laboratory_us", *sectors, start=laboratory.start, roles=laboratory.roles, doc=doc)
+    return model.with_elements(shares)
 
 
 def _constant(model: Model, name: str, share: float) -> Driver:

@@ -363,3 +363,11 @@ def test_bands_of_2028_beside_the_range_of_the_source():
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     assert 325 < middle < 580
     assert (low, high) == (pytest.approx(442, rel=0.08), pytest.approx(706, rel=0.08))
+
+
+def test_the_claim_of_savings_says_what_it_comes_to(laboratory):
+    run = load_scenario("enabled_savings").apply(laboratory).run(2005, 2031)
+    doc = load_scenario("enabled_savings").doc
+    claimed, own = (float(x.replace(",", "")) for x in re.findall(r"([\d,]+) Mt", doc))
+    assert run.at("claimed_enabled_savings", 2030.0) == pytest.approx(claimed, rel=0.01)
+    assert run.at("dc_emissions", 2030.0) == pytest.approx(own, rel=0.01)

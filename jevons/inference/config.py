@@ -286,7 +286,7 @@ def shipped_fit(model: str, variant: str = "main") -> StoredFit:
         folder = country
     if not folder.exists():
         shipped = [f.removeprefix(f"{model}-") for f in shipped_fits() if f.startswith(f"{model}-")]
-        shipped += sorted(p.parent.name for p in (shipped_folder() / "country").glob("*/fit.toml"))
+        shipped += shipped_countries()
         hint = nearest(variant.removeprefix(f"{model}-"), shipped)
         mistake = f"no shipped fit {variant!r} (shipped: {', '.join(shipped) or 'none'}){hint}"
         raise CalibrationError(f"model {model!r}", [mistake])
@@ -301,6 +301,11 @@ def shipped_table(name: str, file: str) -> pd.DataFrame:
         return pd.read_csv(shipped_folder() / "fits" / name / file)
     except OSError as error:
         raise CalibrationError(f"table {name!r}", [f"{file} cannot be read ({error.strerror})"]) from error
+
+
+def shipped_countries() -> list[str]:
+    """Countries with a shipped fit of the world model, whose variants they are."""
+    return sorted(p.parent.name for p in (shipped_folder() / "country").glob("*/fit.toml"))
 
 
 def shipped_fits() -> list[str]:
