@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import importlib.resources
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from jevons.elements import Auxiliary, Driver, Element, LogNormal, Parameter, Ra
 from jevons.errors import ScenarioError, nearest
 from jevons.functions import TIME, Switch, symbol
 from jevons.model import Model
+from jevons.toml_file import read_toml
 from jevons.units import UnitMismatch, factor_between, parse_unit
 
 _CHANGE_KEYS = ("factor", "value", "at", "until", "adjustment_time", "unit")
@@ -320,12 +320,7 @@ def read_scenario(path: str | Path) -> Scenario:
         With every key that is unknown or malformed.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"scenario file {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"scenario file {path}", [f"is not TOML: {error}"]) from error
+    data = read_toml(path, f"scenario file {path}", ScenarioError)
     mistakes = list(_unknown_keys("", data, _SCENARIO_KEYS))
     mistakes += [f"{k}: found {data[k]!r}, expected text" for k in _TEXTS if not isinstance(data.get(k, ""), str)]
     tables = {key: _read_changes(key, data.get(key, {}), mistakes) for key in ("changes", "background")}

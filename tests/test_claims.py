@@ -398,7 +398,7 @@ def test_other_mistakes_of_evaluation_are_named(write, tmp_path):
         evaluate(read_claims(write()), numbers=["33"])
     with pytest.raises(CalibrationError, match="cannot be read"):
         read_claims(tmp_path / "none.toml")
-    with pytest.raises(CalibrationError, match="is no TOML"):
+    with pytest.raises(CalibrationError, match="is not TOML"):
         read_claims(write("claims = "))
     with pytest.raises(CalibrationError, match=r"no \[\[claims\]\]"):
         read_claims(write(""))

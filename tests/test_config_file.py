@@ -243,7 +243,7 @@ def test_what_must_be_there(tmp_path):
 def test_what_is_no_toml_is_told(tmp_path, text):
     (tmp_path / "x.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     (mistake,) = mistakes(tmp_path / "x.toml")
-    assert mistake.startswith("is no TOML: ")
+    assert mistake.startswith("is not TOML: ")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from jevons.claims.statistic import KINDS, Statistic, calculate
 from jevons.errors import CalibrationError, nearest
 from jevons.inference.config import ProjectedVariable, shipped_folder
+from jevons.toml_file import read_toml
 
 SHIPPED = "claims.toml"
 SEEN = {
@@ -134,12 +134,7 @@ def read_claims(path: str | Path | None = None) -> ClaimFile:
         With every mistake in the file.
     """
     path = shipped_folder() / SHIPPED if path is None else Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibrationError(f"claims {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"claims {path}", [f"is no TOML: {error}"]) from error
+    data = read_toml(path, f"claims {path}", CalibrationError)
     reader = _Reader()
     reader.known("", data, ("headline", "sources", "references", "models", "claims"))
     sources = {n: reader.source(n, e) for n, e in reader.table("sources", data.get("sources", {})).items()}

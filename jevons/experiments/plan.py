@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from jevons.elements import Auxiliary, Flow, Parameter, Range, Stock, finite
 from jevons.errors import ScenarioError, nearest
 from jevons.model import Model
+from jevons.toml_file import read_toml
 from jevons.units import UnitMismatch, factor_between, parse_unit
 
 KINDS = ("rate", "level")
@@ -159,12 +159,7 @@ def read_plan(source: str | Path = "laboratory") -> Plan:
     path = Path(source)
     if path.suffix != ".toml":
         path = Path(str(importlib.resources.files("jevons.calibration"))) / f"{source}.toml"
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"plan {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"plan {path}", [f"is not TOML: {error}"]) from error
+    data = read_toml(path, f"plan {path}", ScenarioError)
     mistakes = list(_plan_mistakes(data))
     if mistakes:
         raise ScenarioError(f"plan {path}", mistakes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from jevons.model import Model
 from jevons.rebound.meter import roles_of, shock
 from jevons.scenario import Scenario, load_scenario
 from jevons.simulation import Simulation, run_samples
+from jevons.toml_file import read_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +182,7 @@ def read_plan(path: str | Path | None = None) -> Plan:
         With every entry that is missing or unknown.
     """
     file = shipped_folder() / FILE if path is None else Path(path)
-    given = tomllib.loads(file.read_text(encoding="utf-8"))
+    given = read_toml(file, f"plan {file}", CalibrationError)
     mistakes = [*_entries("", given, TOP)]
     for table, wanted in (("elasticity", ELASTICITY), ("satiation", SATIATION)):
         mistakes += _entries(f"{table}.", given.get(table, {}), wanted)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from jevons.inference.problem import Calibration
 from jevons.inference.records import code_versions, open_records
 from jevons.inference.threads import progress_bar
 from jevons.model import Model
+from jevons.toml_file import read_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,12 +74,7 @@ def read_cuts(path: str | Path) -> list[Cut]:
         With every mistake found.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibrationError(f"cuts {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"cuts {path}", [f"is not TOML: {error}"]) from error
+    data = read_toml(path, f"cuts {path}", CalibrationError)
     mistakes: list[str] = []
     found: list[Cut] = []
     entries = data.get("cut", [])

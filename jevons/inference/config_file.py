@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -24,6 +23,7 @@ from jevons.inference.config import (
 )
 from jevons.inference.identifiability import Hint
 from jevons.inference.unknowns import Nuisance, Prior
+from jevons.toml_file import read_toml
 
 KEYS = (
     "extends", "model", "history", "starts", "seed", "spread", "draws", "free", "add_free", "drop_free", "values",
@@ -128,12 +128,7 @@ def parse_config(path: Path, extends: str | None = None) -> CalibrationConfig:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CalibrationError(f"calibration {path}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"calibration {path}", [f"is no TOML: {error}"]) from error
+    return read_toml(path, f"calibration {path}", CalibrationError)
 
 
 def _extended(path: Path, reader: _Reader, extends: str | None, above: tuple[Path, ...] = ()) -> dict[str, Any]:

@@ -9,7 +9,6 @@ With all links off the copy is the engineering run; with all on it is the shocke
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from jevons.model import Model
 from jevons.rebound.meter import roles_of, with_engineering_run
 from jevons.rebound.shapley_values import MOST_PLAYERS
 from jevons.structure import references
+from jevons.toml_file import read_toml
 
 ENGINEERING, SHOCKED = "engineering_", "shocked_"
 _LOOP_KEYS, _LINK_KEYS = ("name", "what", "why", "links"), ("into", "from", "within")
@@ -93,12 +93,7 @@ def tables_of(
     path: Path, kind: str, mistakes: list[str], others: Iterable[str] = ()
 ) -> list[tuple[str, dict[str, Any]]]:
     """The tables ``[[kind]]`` of a TOML file, each with its place in words; tables of other readers are left alone."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError(f"{kind}s {str(path)!r}", [f"cannot be read ({error.strerror})"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{kind}s {path.name!r}", [f"is not TOML: {error}"]) from error
+    data = read_toml(path, f"{kind}s {str(path)!r}", ScenarioError)
     known = (kind, *others)
     mistakes += [
         f"unknown table {k!r}, expected one of {', '.join(known)}{nearest(k, known)}" for k in data if k not in known
