@@ -49,8 +49,12 @@ def attribution(model: str, scenario: str, fit_name: str, out: str) -> None:
     Example: jevons attribution world --scenario deepseek --out attribution
     """
     from jevons.plot_attribution import write_attribution
+    from jevons.rebound.meter import roles_of
+    from jevons.scenario import load_scenario
 
-    loaded = load_model(model, fit_name)
+    loaded, chosen = load_model(model, fit_name), load_scenario(scenario)
+    roles_of(loaded)
+    chosen.check(loaded)
     click.echo("Running every coalition of loops ...", err=True)
-    for path in write_attribution(loaded, out, scenario):
+    for path in write_attribution(loaded, out, chosen):
         click.echo(f"wrote {path}")

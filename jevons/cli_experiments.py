@@ -18,10 +18,10 @@ model_option = click.option("--model", help="Instead of the laboratory; laborato
 fit_option = click.option("--fit", help="Shipped fit, or a folder with a fit; the model's own by default.")
 horizon_option = click.option(
     "--horizon",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, 20, min_open=True),
     default=10.0,
     show_default=True,
-    help="Years after the change.",
+    help="Years after the change; the model is meant up to 2035.",
 )
 
 

@@ -87,7 +87,8 @@ def frontier(
             believed=plan.believed(limit),
             note=words,
         )
-        times([found], [name], folder / f"times-{name}-{limit}.png", static=static, note=words)
+        bare = note(plan, limit, satiation, outlined=False) + " Hatching ends with the cells of the grid."
+        times([found], [name], folder / f"times-{name}-{limit}.png", static=static, note=bare)
         tables.append(threshold_table(plane, plan, name, limit, [satiation]))
         if found.failed.any():
             click.echo(f"{int(found.failed.sum())} of {found.failed.size} cells failed; they are hatched", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.resources
 import math
@@ -20,6 +21,8 @@ from jevons.toml_file import read_toml
 from jevons.units import UnitMismatch, factor_between, parse_unit
 
 _CHANGE_KEYS = ("factor", "value", "at", "until", "adjustment_time", "unit")
+_FAR_OUTSIDE = 10.0
+"""Multiple of the upper end of a plausible range from which a value is taken for a mistake."""
 _TEXTS = ("name", "title", "doc", "source", "claim")
 _SCENARIO_KEYS = (*_TEXTS, "changes", "background")
 
@@ -276,14 +279,21 @@ def _impossible(element: Element, name: str, change: Change) -> Iterator[str]:
         return
     if change.factor is not None and element.value == 0:
         yield f"{name!r}: factor on a parameter that is 0, expected a value"
-    if change.value is None or not finite(change.value) or change.unit not in (None, element.unit):
+    if change.value is None or not finite(change.value):
         return
-    prior, positive = element.prior, isinstance(element.prior, LogNormal)
+    value, prior = change.value, element.prior
+    if change.unit is not None:
+        with contextlib.suppress(UnitMismatch):
+            value *= factor_between(parse_unit(str(change.unit)), parse_unit(element.unit)) or 1.0
     share = isinstance(prior, Range) and element.unit == "1" and prior.low >= 0 and prior.high <= 1
-    if share and not 0 <= change.value <= 1:
-        yield f"{name!r}: value {change.value:g}, expected 0 to 1: it is a share"
-    elif change.value < 0 and (positive or (isinstance(prior, Range) and prior.low >= 0)):
-        yield f"{name!r}: value {change.value:g}, expected 0 or more"
+    if share and not 0 <= value <= 1:
+        yield f"{name!r}: value {value:g}, expected 0 to 1: it is a share"
+    elif value < 0 and (isinstance(prior, LogNormal) or (isinstance(prior, Range) and prior.low >= 0)):
+        yield f"{name!r}: value {value:g}, expected 0 or more"
+    elif isinstance(prior, Range) and 0 <= prior.low < prior.high and value > _FAR_OUTSIDE * prior.high:
+        unit = "" if element.unit == "1" else f" {element.unit}"
+        hint = "" if element.unit == "1" else ": is it in another unit? Give it as unit = ..."
+        yield f"{name!r}: value {value:g}{unit}, far beyond its range of {prior.low:g} to {prior.high:g}{hint}"
 
 
 def _unit_mistakes(element: Element, name: str, change: Change) -> Iterator[str]:
@@ -383,5 +393,5 @@ def load_scenario(name_or_path: str | Path) -> Scenario:
     if Path(name_or_path).suffix == ".toml" or Path(name_or_path).exists():
         return read_scenario(name_or_path)
     hint = nearest(str(name_or_path), shipped)
-    mistake = f"no shipped scenario and no file of that name (shipped: {', '.join(shipped) or 'none'}){hint}"
+    mistake = f"no shipped scenario and no file of that name{hint} (shipped: {', '.join(shipped) or 'none'})"
     raise ScenarioError(f"scenario {str(name_or_path)!r}", [mistake])

@@ -254,6 +254,17 @@ def test_messages(change, expected):
         ("dry_cooling", Change(value=3.0), "'dry_cooling': value 3, expected 0 to 1: it is a share"),
         ("clean_odds_ratio", Change(value=-4.0), "'clean_odds_ratio': value -4, expected 0 or more"),
         ("queue_time", Change(value=-1.0, at=2027.0), "'queue_time': value -1, expected 0 or more"),
+        (
+            "carbon_price",
+            Change(value=100.0),
+            "'carbon_price': value 100 kUSD/t, far beyond its range of 0 to 0.5: is it in another unit? "
+            "Give it as unit = ...",
+        ),
+        (
+            "dry_cooling",
+            Change(value=-50.0, unit="percent"),
+            "'dry_cooling': value -0.5, expected 0 to 1: it is a share",
+        ),
         ("carbon_price", Change(factor=2.0), "'carbon_price': factor on a parameter that is 0, expected a value"),
     ],
 )
@@ -401,8 +412,7 @@ def test_unknown_shipped_name():
     with pytest.raises(ScenarioError) as raised:
         load_scenario("depseek")
     (mistake,) = raised.value.mistakes
-    assert mistake.startswith("no shipped scenario and no file of that name (shipped: baseline, carbon_price, ")
-    assert mistake.endswith("did you mean 'deepseek'?")
+    assert mistake.startswith("no shipped scenario and no file of that name; did you mean 'deepseek'? (shipped: base")
 
 
 def test_shipped_scenarios_apply_to_the_laboratory():

@@ -15,6 +15,8 @@ from jevons.inference.projection import defined_quantiles, probability_above_one
 from jevons.model import Model
 from jevons.scenario import Change
 
+_NO_COMPARISON = 1e6
+"""Change in per cent from which two runs are not compared: one of them has next to none of it."""
 HORIZON = 5.0
 """Horizon of the sentences and of the table over all scenarios, years."""
 MOST_BYTES = 120_000
@@ -244,7 +246,8 @@ def page(experiment: Experiment, model: Model, plan: Plan, picture: str, source:
     parts.append(f"{years}; {experiment.failed} failed.")
     if plan.limits:
         parts += ["## What it does not show", "\n".join(f"- {text}" for text in plan.limits)]
-    parts.append(f"Again: `jevons experiment {scenario.name}`. [All scenarios](index.md)")
+    asked = f"jevons experiment {scenario.name} --draws {experiment.ran.size}"
+    parts.append(f"Again: `{asked}`. [All scenarios](index.md)")
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
@@ -281,7 +284,8 @@ def summary_cells(experiment: Experiment, plan: Plan) -> list[str]:
         cells += [number(q[0]), band(q[1], q[4]), share(above)]
     else:
         cells += ["–", "–", "–"]
-    return cells + [_signed(defined_quantiles(experiment.percent(n)[:, k])[0]) for n in plan.summary]
+    changes = [defined_quantiles(experiment.percent(n)[:, k])[0] for n in plan.summary]
+    return cells + [_signed(x) if abs(x) < _NO_COMPARISON else "–" for x in changes]
 
 
 def in_order(experiments: Sequence[Experiment]) -> list[Experiment]:

@@ -240,7 +240,7 @@ def threshold_table(plane: Plane, plan: Plan, scenario: str, limit: str, satiati
     return pd.concat(tables, ignore_index=True)
 
 
-def note(plan: Plan, limit: str, satiation: str) -> str:
+def note(plan: Plan, limit: str, satiation: str, *, outlined: bool = True) -> str:
     """What a figure of the plan shows, in words, for its foot."""
     chosen = plan.limit(limit)
     fitted = chosen.parameter in plan.stored.names
@@ -249,6 +249,7 @@ def note(plan: Plan, limit: str, satiation: str) -> str:
     return (
         f"World model at the fit {plan.stored.meta['variant']!r}: all other parameters refitted to history at each "
         f"elasticity, satiation {satiation} ({plan.satiations[satiation]:.2g}). The limit ({value:.2g}/yr in the fit) "
-        f"holds from {plan.date:g} on, in all three runs. Outlined: 50 and 90 % of {where}. R is left out where the "
-        "engineering run saves less than 1 % of the base."
+        f"holds from {plan.date:g} on, in all three runs. "
+        + (f"Outlined: 50 and 90 % of {where}. " if outlined else "")
+        + "R is left out where the engineering run saves less than 1 % of the base."
     )

@@ -151,9 +151,9 @@ def annuity_factors(rate: float, life: float) -> tuple[float, float]:
     Valid for  r ≥ 0 per year, L > 0 years; r = 0: both 1. Yearly payments in advance
     Source     Heun, Semieniuk and Brockway 2025, Part I
     """
-    if rate == 0:
-        return 1.0, 1.0
     shrink = -life * math.log1p(rate)
+    if shrink == 0:  # no rate, or one that is nothing in floating point
+        return 1.0, 1.0
     tau_alpha = rate / (1 + rate) * life / -math.expm1(shrink)
     return tau_alpha, tau_alpha * math.exp(shrink)
 
