@@ -245,7 +245,7 @@ def rebound(ensemble: ReboundEnsemble, path: str | Path, counterfactual: str) ->
         error = np.abs(np.vstack([centre - rows["p05"], rows["p95"] - centre]))
         left.vlines(x, rows["p25"], rows["p75"], color=colours[shock], lw=5, alpha=0.45)
         left.errorbar(
-            x, centre, yerr=error, fmt="o", color=colours[shock], capsize=3, ms=5,
+            x, centre, yerr=error, fmt="os^Dvp"[i % 6], color=colours[shock], capsize=3, ms=5,
             label=f"{shock} ×{rows['factor'].iloc[0]:g}",
         )  # fmt: skip
     left.set_xlabel("time after the gain")
