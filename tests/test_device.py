@@ -156,6 +156,7 @@ def test_annuities():
     assert sum(tau_alpha / life / (1 + rate) ** t for t in range(life)) == pytest.approx(1, rel=1e-13)
     assert sum(tau_omega / life * (1 + rate) ** (life - t) for t in range(life)) == pytest.approx(1, rel=1e-13)
     assert annuity_factors(0.0, life) == (1, 1)
+    assert annuity_factors(5e-324, 0.5) == (1, 1)  # the smallest number there is, times half, is nothing
     assert annuity_factors(1e-12, life) == pytest.approx((1, 1), rel=1e-10)
     assert annuity_factors(0.9, 1e5) == pytest.approx((0.9 / 1.9 * 1e5, 0))
 
