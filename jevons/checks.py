@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sympy as sp
@@ -12,6 +12,7 @@ import sympy as sp
 from jevons import functions as fn
 from jevons import units
 from jevons.elements import (
+    BETWEEN,
     OUTSIDE,
     STATUSES,
     Auxiliary,
@@ -30,12 +31,15 @@ from jevons.elements import (
 )
 from jevons.errors import nearest
 from jevons.functions import TIME
-from jevons.structure import lower, references, switch_times
+from jevons.lowering import moving_dates, nodes, references
 from jevons.units import UnitMismatch, brief, show
 
+_NOT_FINITE = tuple(type(e) for e in (sp.nan, sp.oo, -sp.oo, sp.zoo))
 
-def declaration_mistakes(elements: Sequence[Element]) -> Iterator[str]:
-    """Names, documentation, sources, values: everything one element can get wrong alone."""
+
+def declaration_mistakes(elements: Sequence[Element], evidence: bool = True) -> Iterator[str]:
+    """Names, values, and with `evidence` units, documentation and sources: all that one element can get wrong alone."""
+    known: set[Any] = set()
     for name, count in Counter(e.name for e in elements).items():
         if count > 1:
             yield f"{name!r}: defined {count} times, expected once"
@@ -45,34 +49,40 @@ def declaration_mistakes(elements: Sequence[Element]) -> Iterator[str]:
             continue
         if element.name == TIME.name:
             yield "'time': reserved for the model's time, choose another name"
-        if not str(element.doc).strip():
+        if evidence and not str(element.doc).strip():
             yield f"{element.name!r}: documentation is missing"
         try:
-            units.parse_unit(element.unit)
-            if isinstance(element, Table):
+            if evidence:
+                units.parse_unit(element.unit)
+            if evidence and isinstance(element, Table):
                 units.parse_unit(element.x_unit)
         except UnitMismatch as mismatch:
             yield f"{element.name!r}: {mismatch}"
         if isinstance(element, InitialUnknown) and not (finite(element.guess) and element.guess > 0):
             yield f"{element.name!r}: guess {element.guess!r}, expected a positive number"
         if isinstance(element, (Parameter, Table)):
-            yield from _evidence_mistakes(element)
+            yield from _evidence_mistakes(element, evidence)
         for what, expression in element.expressions():
             if not isinstance(expression, sp.Expr):
                 yield f"{element.name!r}: {what} is {type(expression).__name__}, expected an expression"
                 continue
-            if expression.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
+            found = list(nodes(expression))
+            if any(isinstance(node, _NOT_FINITE) for node in found):
                 yield f"{element.name!r}: {what} `{brief(expression)}` is not finite"
-            for foreign in sorted(expression.free_symbols, key=str):
-                if foreign != fn.symbol(foreign.name):
+            symbols = {node for node in found if isinstance(node, sp.Symbol)}
+            for foreign in sorted(symbols - known, key=lambda s: s.name):
+                known.add(fn.symbol(foreign.name))
+                if foreign not in known:
                     yield f"{element.name!r}: {what} uses a foreign symbol {foreign.name!r}, take it from Names()"
-            if what != "equation" and expression.has(fn.HiddenStockFunction):
+            if what != "equation" and any(
+                isinstance(f, fn.HiddenStockFunction) and not isinstance(f, fn.Initial) for f in found
+            ):
                 yield f"{element.name!r}: {what} `{brief(expression)}` needs a past, which a start does not have"
 
 
-def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
+def _evidence_mistakes(element: Parameter | Table, evidence: bool) -> Iterator[str]:
     name = element.name
-    if not str(element.source).strip():
+    if evidence and not str(element.source).strip():
         yield f"{name!r}: source is missing"
     if element.status not in STATUSES:
         hint = nearest(str(element.status), STATUSES)
@@ -80,7 +90,7 @@ def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
     if isinstance(element, Parameter):
         if not finite(element.value):
             yield f"{name!r}: value {element.value!r}, expected a finite number"
-        if element.status in ("fitted", "assumed") and element.prior is None:
+        if evidence and element.status in ("fitted", "assumed") and element.prior is None:
             yield (
                 f"{name!r}: status {element.status} without a prior or plausible range, "
                 "expected for example prior=Range(low, high)"
@@ -89,11 +99,24 @@ def _evidence_mistakes(element: Parameter | Table) -> Iterator[str]:
         return
     if element.outside not in OUTSIDE:
         yield f"{name!r}: outside {element.outside!r}, expected 'clamp' or 'extrapolate'"
+    if element.between not in BETWEEN:
+        yield f"{name!r}: between {element.between!r}, expected 'linear', 'hold' or 'forward'"
+    elif element.between != "linear" and element.outside == "extrapolate":
+        yield f"{name!r}: between {element.between!r} with outside 'extrapolate', expected 'clamp'"
     xs = [x for x, _ in element.points]
     if len(xs) < 2 or not all(finite(x) and finite(y) for x, y in element.points):
         yield f"{name!r}: expected at least two points of finite numbers"
-    elif any(b <= a for a, b in itertools.pairwise(xs)):
-        yield f"{name!r}: the points' arguments must rise strictly"
+    elif not _rises(xs, jumps=element.between == "linear"):
+        yield f"{name!r}: the points' arguments must rise strictly, but for jumps (two points at one argument) inside"
+
+
+def _rises(xs: Sequence[float], *, jumps: bool) -> bool:
+    """Whether arguments rise; with `jumps` two may be the same, but not the first or last two, nor three."""
+    steps = [b - a for a, b in itertools.pairwise(xs)]
+    if min(steps) > 0:
+        return True
+    inside = steps[0] > 0 and steps[-1] > 0
+    return jumps and inside and min(steps) == 0 and not any(a == b == 0 for a, b in itertools.pairwise(steps))
 
 
 def _prior_mistakes(name: str, prior: Any) -> Iterator[str]:
@@ -110,6 +133,7 @@ def _prior_mistakes(name: str, prior: Any) -> Iterator[str]:
 def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iterator[str]:
     """Names that are used and not defined, or used for what they are not."""
     by_name = {e.name: e for e in elements}
+    stocks = frozenset(e.name for e in elements if isinstance(e, Stock))
     for element in elements:
         for what, expression in element.expressions():
             if not isinstance(expression, sp.Expr):
@@ -121,7 +145,7 @@ def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iter
                     yield f"{element.name!r}: equation uses {name!r}, which exists only at the start of a run"
             yield from _table_mistakes(element.name, expression, by_name)
         if isinstance(element, Flow):
-            yield from _flow_end_mistakes(element, by_name)
+            yield from _flow_end_mistakes(element, by_name, stocks)
     if roles is not None:
         for role, name in roles.names():
             if name not in by_name:
@@ -136,28 +160,30 @@ def reference_mistakes(elements: Sequence[Element], roles: Roles | None) -> Iter
 
 def _table_mistakes(owner: str, expression: sp.Expr, by_name: Mapping[str, Element]) -> Iterator[str]:
     inside = set()
-    for node in sp.sympify(expression).atoms(fn.Lookup):
+    found = list(nodes(expression))
+    for node in found:
+        if not isinstance(node, fn.Lookup):
+            continue
         table = node.args[0]
         inside.add(table)
         element = by_name.get(table.name)
         if element is not None and not isinstance(element, Table):
             kind = type(element).__name__
             yield f"{owner!r}: looks up in {table.name!r}, which is a {kind}, expected a Table"
-    for name in references(expression):
+    for name in {node.name for node in found if isinstance(node, sp.Symbol)}:
         element = by_name.get(name)
         bare = isinstance(element, Table) and not isinstance(element, Driver)
         if bare and fn.symbol(name) not in inside:
             yield f"{owner!r}: table {name!r} needs an argument: lookup({name!r}, x)"
 
 
-def _flow_end_mistakes(flow: Flow, by_name: Mapping[str, Element]) -> Iterator[str]:
+def _flow_end_mistakes(flow: Flow, by_name: Mapping[str, Element], stocks: Collection[str]) -> Iterator[str]:
     if flow.source is None and flow.target is None:
         yield f"{flow.name!r}: neither leaves nor enters a stock; make it an auxiliary"
-    stocks = [e.name for e in by_name.values() if isinstance(e, Stock)]
     for end, name in (("source", flow.source), ("target", flow.target)):
         if name is not None and name not in stocks:
             found = type(by_name[name]).__name__ if name in by_name else "not defined"
-            yield f"{flow.name!r}: {end} {name!r} is {found}, expected a stock{nearest(name, stocks)}"
+            yield f"{flow.name!r}: {end} {name!r} is {found}, expected a stock{nearest(name, sorted(stocks))}"
 
 
 def unit_of(elements: Mapping[str, Element], time_unit: str) -> Callable[[sp.Symbol], Any]:
@@ -231,7 +257,6 @@ def switch_mistakes(elements: Iterable[Element]) -> Iterator[str]:
     by_name = {e.name: e for e in elements}
     for element in by_name.values():
         for _, expression in element.expressions():
-            for date in switch_times(lower(expression, by_name)):
-                wrong = [n for n in references(date) if not isinstance(by_name[n], Parameter)]
-                if wrong or date.has(TIME):
-                    yield f"{element.name!r}: date `{brief(date)}` may use parameters only, found {wrong}"
+            for date in moving_dates(expression, by_name):
+                wrong = sorted(n for n in references(date) if not isinstance(by_name[n], Parameter))
+                yield f"{element.name!r}: date `{brief(date)}` may use parameters only, found {wrong}"

@@ -5,7 +5,6 @@ Elements become ``x[i]``, ``p[i]``, ``v12``: no text of a model ever reaches the
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 
 import sympy as sp
@@ -15,14 +14,30 @@ from jevons.derivatives import Statement, Tangents, derivative
 from jevons.elements import Driver, InitialUnknown, Parameter, Table
 from jevons.errors import ModelError
 from jevons.functions import TIME
+from jevons.lowering import Literal
 from jevons.model import Model
-from jevons.printer import SMALL_POWERS, Printer
+from jevons.printer import Printer
+from jevons.recursion import deep_recursion
+from jevons.rewriting import Rewriting
 from jevons.structure import Structure, switch_times
-from jevons.system import System
+from jevons.system import System, interpolation_code
+
+MOST_NOISY_DATES = 200_000
+"""Dates at which noise may change where integration restarts at each."""
+MOST_JACOBIAN = 60_000
+"""Statements times states up to which the Jacobian is written out; beyond it is taken by differences."""
+_SAME_DATE = 1e-9
 
 
-def generate(model: Model) -> System:
+@deep_recursion()
+def generate(model: Model, break_points: bool = True) -> System:
     """Generate the source of a model.
+
+    Parameters
+    ----------
+    break_points : bool
+        Whether dates become switches and knots, at which integration restarts. Without, they are compared with time
+        wherever an equation is evaluated: for steps over a given grid.
 
     Raises
     ------
@@ -30,7 +45,7 @@ def generate(model: Model) -> System:
         For functions that cannot be used in an equation.
     """
     structure = model.structure
-    writer = _Writer(structure)
+    writer = _Writer(structure, None if break_points else _literal(model))
     mistakes = writer.mistakes()
     if mistakes:
         raise ModelError(f"model {model.name!r}", mistakes)
@@ -46,7 +61,7 @@ def generate(model: Model) -> System:
         defaults=tuple(float(p.value) for p in parameters),
         guesses=tuple(float(u.guess) for u in unknowns),
         tables=tuple(writer.table_values),
-        knots=tuple(sorted({float(x) for t in structure.of(Driver) for x, _ in t.points})),
+        knots=_knots(model) if break_points else (),
         n_switches=len(writer.switches),
         n_constants=len(writer.constants),
         start=model.start,
@@ -54,37 +69,61 @@ def generate(model: Model) -> System:
     )
 
 
-def generate_tangents(model: Model) -> str:
-    """Source of the directional derivatives of a model's generated functions.
+@deep_recursion()
+def generate_tangents(model: Model, break_points: bool = True) -> str:
+    """Source of the directional derivatives of a model's generated functions (`break_points` as in `generate`).
 
     Functions constants_tangent, rhs_tangent, observe_tangent, switches_tangent, unknowns_tangent and
     initial_tangent: the arguments and results of their namesakes, and of each the derivative along one direction
     (``xd`` beside ``x``, ``pd`` beside ``p``, ``td`` beside ``t``).
     """
-    return _Writer(model.structure).tangents()
+    return _Writer(model.structure, None if break_points else _literal(model)).tangents()
+
+
+def _literal(model: Model) -> Literal:
+    """How dates are compared with time: one may lie ahead by half of the model's step, where it names one."""
+    name = getattr(model.settings, "time_step", None)
+    return Literal(sp.Float(_SAME_DATE) if name is None else fn.symbol(name) / 2)
+
+
+def _knots(model: Model) -> tuple[float, ...]:
+    """Dates at which drivers bend, and every date of the model's grid where noise changes at each."""
+    structure, settings = model.structure, model.settings
+    dates = {float(x) for t in structure.of(Driver) for x, _ in t.points}
+    noisy = any(
+        sp.sympify(e).has(fn.Noise) for element in structure.elements.values() for _, e in element.expressions()
+    )
+    if noisy and settings is not None:
+        steps = max(0, round((settings.end - model.start) / settings.dt))
+        if steps > MOST_NOISY_DATES:
+            found = f"noise changes at {steps:,} dates, expected at most {MOST_NOISY_DATES:,} for adaptive methods"
+            raise ModelError(f"model {model.name!r}", [f"{found}; run it by fixed steps, or with a larger dt"])
+        dates |= {model.start + k * settings.dt for k in range(steps + 1)}
+    return tuple(sorted(dates))
 
 
 class _Writer:
     """Writes the functions of one model."""
 
-    def __init__(self, structure: Structure) -> None:
-        self.structure = structure
+    def __init__(self, structure: Structure, literal: Literal | None) -> None:
+        self.structure, self.literal = structure, literal
         self.stocks = structure.stocks
-        self.equations = {name: structure.equation(name) for name in structure.order}
-        starts = (*structure.initial_order, *structure.unknown_order)
-        self.starts = {name: structure.initial(name) for name in starts}
-        self.fixed_points = {u.name: structure.initial(u.name) for u in structure.of(InitialUnknown)}
+        self.equations = {name: structure.equation(name, literal) for name in structure.order}
+        starts = dict.fromkeys((*structure.initial_order, *structure.unknown_order))
+        self.starts = {name: structure.initial(name, literal) for name in starts}
+        self.fixed_points = {u.name: structure.initial(u.name, literal) for u in structure.of(InitialUnknown)}
         self.switches = self._switches()
         self.names: dict[sp.Symbol, str] = {TIME: "t"}
         self._name_switches()
         self._parameters = frozenset(p.symbol for p in structure.of(Parameter))
-        self.constants: dict[sp.Expr, sp.Symbol] = {}
+        self.rewriting = Rewriting(self._parameters, self.names)
+        self.constants = self.rewriting.constants
         self.table_values: list[float] = []
         self.table_places: dict[str, tuple[int, int, int]] = {}
         for table in structure.of(Table):
             xs = [float(x) for x, _ in table.points]
             ys = [float(y) for _, y in table.points]
-            place = (len(self.table_values), len(xs), int(table.outside == "extrapolate"))
+            place = (len(self.table_values), len(xs), interpolation_code(table.between, table.outside, xs))
             self.table_places[table.name] = place
             self.table_values += xs + ys
         for i, parameter in enumerate(structure.of(Parameter)):
@@ -133,12 +172,17 @@ class _Writer:
         observe += [f"out[{i}] = x{i}" for i in range(n)]
         observe += [f"out[{n + i}] = v{i}" for i in range(len(self.structure.order))]
         constants = self._lines((symbol, e) for e, symbol in self.constants.items())
+        shallow = not any(self.rewriting.nested(e) for _, e in needed)
+        written = self.literal is None and shallow and len(needed) * n <= MOST_JACOBIAN
+        rates = self._rate_lines(derivatives) if self.literal else []
+        jacobian = self._jacobian(needed, derivatives) or ["pass"] if written else []
         return "\n".join(
             [
                 *_function("constants", "p, tab", constants),
                 *_function("rhs", "t, x, p, s, tab, dx", rhs),
                 *_function("observe", "t, x, p, s, tab, out", observe),
-                *_function("jacobian", "t, x, p, s, tab, jac", states + self._jacobian(needed, derivatives)),
+                *(_function("rates", "out, dx", rates) if rates else []),
+                *(_function("jacobian", "t, x, p, s, tab, jac", states + jacobian) if jacobian else []),
                 *_function("switches", "p, out", self._switch_lines()),
                 *_function("unknowns", "t, p, s, tab, u, out", self._unknown_lines()),
                 *_function("initial", "t, p, s, tab, u, out", self._initial_lines()),
@@ -193,64 +237,23 @@ class _Writer:
     def _dynamics(self) -> tuple[list[Statement], list[Statement]]:
         """Statements of auxiliaries and flows with what they share, and derivatives of the integrated states."""
         elements = self.structure.elements
-        equations = [(elements[n].symbol, self._hoisted(self.equations[n])) for n in self.structure.order]
-        for i, symbol in enumerate(self.constants.values()):
-            self.names[symbol] = f"p[{len(self._parameters) + i}]"
+        equations = self.rewriting.without_constants(
+            (elements[n].symbol, self.equations[n]) for n in self.structure.order
+        )
         derivatives = []
         for i, stock in enumerate(self.stocks):
             net = self.structure.net_flow(stock.name)
             derivatives.append((sp.Symbol(f"derivative_{i}"), net / stock.symbol if stock.log else net))
-        return self._named_bases(self._common_subexpressions(equations)), derivatives
-
-    def _hoisted(self, e: sp.Expr) -> sp.Expr:
-        """The expression with its parts that depend on parameters alone replaced by constants of a run."""
-        if not e.args or isinstance(e, sp.Piecewise):  # a Piecewise is evaluated lazily and may guard its parts
-            return e
-        if e.free_symbols and e.free_symbols <= self._parameters:
-            return e if e.has(sp.Piecewise) else self._constant(e)
-        if isinstance(e, (sp.Add, sp.Mul)):
-            fixed = [a for a in e.args if a.free_symbols <= self._parameters and not a.has(sp.Piecewise)]
-            if len(fixed) > 1 and any(a.free_symbols for a in fixed):
-                rest = [self._hoisted(a) for a in e.args if a not in fixed]
-                return e.func(self._constant(e.func(*fixed)), *rest)
-        if isinstance(e, fn.Lookup):
-            return fn.Lookup(e.args[0], self._hoisted(e.args[1]))
-        return e.func(*(self._hoisted(a) for a in e.args))
-
-    def _constant(self, e: sp.Expr) -> sp.Expr:
-        sign, positive = e.as_coeff_Mul() if e.could_extract_minus_sign() else (sp.S.One, e)
-        if sign == -1:
-            return -self._constant(positive)
-        if not e.args:
-            return e
-        if e not in self.constants:
-            self.constants[e] = sp.Dummy(f"constant_{len(self.constants)}", real=True, positive=e.is_positive)
-        return self.constants[e]
-
-    def _named_bases(self, statements: Iterable[Statement]) -> list[Statement]:
-        """Statements in which small powers have symbols as bases, so that they can be printed as products."""
-        result: list[Statement] = []
-        bases: dict[sp.Expr, sp.Symbol] = {}
-
-        def named(e: sp.Expr) -> sp.Expr:
-            if not e.args or isinstance(e, sp.Piecewise):
-                return e
-            e = e.func(*(named(a) for a in e.args)) if not isinstance(e, fn.Lookup) else e
-            if not isinstance(e, sp.Pow) or abs(e.exp) not in SMALL_POWERS or not e.base.args:
-                return e
-            if e.base not in bases:
-                bases[e.base] = sp.Dummy(real=True)
-                self.names[bases[e.base]] = f"b{len(bases) - 1}"
-                result.append((bases[e.base], e.base))
-            return sp.Pow(bases[e.base], e.exp)
-
-        for symbol, e in statements:
-            e = named(e)
-            result.append((symbol, e))
-        return result
+        return self.rewriting.shared(equations), derivatives
 
     def _lines(self, statements: Iterable[Statement]) -> list[str]:
         return [f"{self.names[s]} = {self.printer.doprint(e)}" for s, e in statements]
+
+    def _rate_lines(self, derivatives: list[Statement]) -> list[str]:
+        """Derivatives of the states from the outputs, where these are known already."""
+        symbols = [*(s.symbol for s in self.stocks), *(self.structure.elements[n].symbol for n in self.structure.order)]
+        printer = self.printer_of({symbol: f"out[{i}]" for i, symbol in enumerate(symbols)})
+        return [f"dx[{i}] = {printer.doprint(e)}" for i, (_, e) in enumerate(derivatives)]
 
     def _switch_lines(self) -> list[str]:
         return [f"out[{i}] = {self.printer.doprint(date)}" for i, date in enumerate(self.switches)]
@@ -268,32 +271,6 @@ class _Writer:
     def _start_lines(self, order: Sequence[str]) -> list[str]:
         elements = self.structure.elements
         return self._lines((elements[name].symbol, self.starts[name]) for name in order)
-
-    def _common_subexpressions(self, equations: list[Statement]) -> list[Statement]:
-        # A Piecewise is evaluated lazily; pulling its parts out could divide by the zero it guards against.
-        lazy = {s for s, e in equations if e.has(sp.Piecewise)}
-        strict = [(s, e) for s, e in equations if s not in lazy]
-        temporaries = (sp.Dummy(f"common_{i}", real=True) for i in itertools.count())
-        replacements, reduced = sp.cse([e for _, e in strict], symbols=temporaries, order="none")
-        for i, (s, _) in enumerate(replacements):
-            self.names[s] = f"c{i}"
-        definitions = dict(replacements)
-        reduced_by_symbol = dict(zip((s for s, _ in strict), reduced, strict=True))
-        result: list[Statement] = []
-        written: set[sp.Symbol] = set()
-
-        def write_common(e: sp.Expr) -> None:
-            for s in sorted(e.free_symbols & definitions.keys(), key=lambda s: self.names[s]):
-                if s not in written:
-                    written.add(s)
-                    write_common(definitions[s])
-                    result.append((s, definitions[s]))
-
-        for s, e in equations:
-            e = reduced_by_symbol.get(s, e)
-            write_common(e)
-            result.append((s, e))
-        return result
 
     def _needed(self, statements: list[Statement], targets: list[Statement]) -> list[Statement]:
         wanted = {s for _, e in targets for s in e.free_symbols}

@@ -19,8 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jevons import clearing
 from jevons.cache import cache_folder, write_kept
 from jevons.lanes import DIRECTIONS, MEMBERS, over_lanes
+from jevons.recursion import deep_recursion
+from jevons.special_functions import digamma, loggamma, normal_quantile, ratio
 from jevons.system import PYTHON_NAMES, interpolate, interpolate_slope, interval
 
 LANES = 16
@@ -28,44 +31,47 @@ LANES = 16
 DIRECTION_LANES = 8
 """Directions in a block."""
 
-_SOURCES = ("compiled.py", "system.py", "vector_math.py")  # what compiled code depends on beside its own text
+# what compiled code depends on beside its own text
+_SOURCES = ("clearing.py", "compiled.py", "special_functions.py", "system.py", "vector_math.py")
 
 LONG_SOURCE = 20_000
 """Characters of generated source from which on compiling takes long enough to be announced."""
 
-FIXED = {"Euler": 1, "RK4": 4}
+FIXED = {"Euler": 1, "RK2": 2, "RK4": 4}
 ADAPTIVE = {"DOPRI5": 5}
 
 
 _compiling = threading.RLock()  # Python's parser and numba's compiler are not to be entered by two threads
 
 
-def member_kernel(source: str, adaptive: bool = False, lanes: int = LANES) -> Any:
-    """Compiled `jevons.drivers.members.run_members` for a generated source."""
+def member_kernel(source: str, adaptive: bool = False, lanes: int = LANES, exact: bool = False) -> Any:
+    """Compiled `jevons.drivers.members.run_members` for a generated source.
+
+    With `exact` every operation is rounded as it is written, as discrete functions of imported models need it.
+    """
     with _compiling:
-        return _member_kernel(source, adaptive, lanes)
+        return _member_kernel(source, adaptive, lanes, exact)
 
 
-def gradient_kernel(tangents: str) -> Any:
+def gradient_kernel(tangents: str, exact: bool = False) -> Any:
     """Compiled `jevons.drivers.gradient.run_gradient` for the source of `jevons.codegen.generate_tangents`."""
     with _compiling:
-        return _gradient_kernel(tangents)
+        return _gradient_kernel(tangents, exact)
 
 
 @functools.lru_cache(maxsize=64)
-def _member_kernel(source: str, adaptive: bool, lanes: int) -> Any:
+def _member_kernel(source: str, adaptive: bool, lanes: int, exact: bool) -> Any:
     drivers = _text("drivers/members.py") + _text("drivers/adaptive.py" if adaptive else "drivers/fixed.py")
     generated = over_lanes(source, MEMBERS, lanes)
     what = f"the model for {lanes} lane{'s' if lanes > 1 else ''}"
-    return _compile(drivers + generated, "run_members", lanes, lanes > 1, what)
+    return _compile(drivers + generated, "run_members", lanes, lanes > 1, what, exact)
 
 
 @functools.lru_cache(maxsize=64)
-def _gradient_kernel(tangents: str) -> Any:
+def _gradient_kernel(tangents: str, exact: bool) -> Any:
     generated = over_lanes(tangents, DIRECTIONS, DIRECTION_LANES, blocks=True)
-    return _compile(
-        _text("drivers/gradient.py") + generated, "run_gradient", DIRECTION_LANES, False, "the model's derivatives"
-    )
+    text = _text("drivers/gradient.py") + generated
+    return _compile(text, "run_gradient", DIRECTION_LANES, False, "the model's derivatives", exact)
 
 
 def _text(name: str) -> str:
@@ -77,7 +83,7 @@ def _text(name: str) -> str:
     )
 
 
-def _compile(text: str, entry: str, lanes: int, vectors: bool, what: str) -> Any:
+def _compile(text: str, entry: str, lanes: int, vectors: bool, what: str, exact: bool) -> Any:
     """Compiled entry of a module of generated source; loaded from disk where it has been compiled before.
 
     With `vectors` it calls the vector mathematics, else that of the processor's library: faster one by one.
@@ -87,21 +93,35 @@ def _compile(text: str, entry: str, lanes: int, vectors: bool, what: str) -> Any
 
     from jevons.vector_math import vector_functions
 
-    digest = _digest(text, str(lanes), numba.__version__)
+    digest = _digest(text, str(lanes), str(exact), numba.__version__)
     path = _module_file(digest, text)
-    jit = functools.partial(numba.njit, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+    liberties = False if exact else {"contract", "nsz", "arcp"}
+    jit = functools.partial(numba.njit, nogil=True, error_model="numpy", fastmath=liberties)
     namespace: dict[str, Any] = {
         **{name: value for name, value in PYTHON_NAMES.items() if value is getattr(math, name, None)},
         **(vector_functions() if vectors else {}),
         "__name__": __name__,  # numba looks it up when it loads machine code
         "LANES": lanes,
         "floor": np.floor,
+        "ceil": np.ceil,
         "empty": np.empty,
         "prefer_wide_vectors": _wide_vectors(),
     }
-    jitted_interval = jit(interval)
-    for function in (interpolate, interpolate_slope):
-        namespace[function.__name__] = jit(_with_global(function, interval=jitted_interval))
+    inner_calls = {function.__name__: jit(function) for function in (interval, ratio)}
+    own = (interpolate, interpolate_slope, loggamma, digamma, *(() if vectors else (normal_quantile,)))
+    for function in own:
+        namespace[function.__name__] = jit(_with_global(function, **inner_calls))
+    market: dict[str, Any] = {}
+    for function in (
+        clearing._reach,
+        clearing.market_share,
+        clearing.market_share_slope,
+        clearing.market_price,
+        clearing.market_price_slope,
+    ):
+        market[function.__name__] = jit(_with_global(function, **market))
+    namespace.update(market)
+    namespace["noise"] = vector_functions()["noise"]  # the same bits everywhere
     exec(compile(text, str(path or "<generated system>"), "exec"), namespace)
     functions = [name for name, value in namespace.items() if _made_here(value, path)]
     for name in functions:  # numba names machine code by it: two models must not share a name in one process
@@ -135,6 +155,7 @@ class _Kept:
                 self._ready = self._ready or self._prepare(arguments)
         return self._ready(*arguments)
 
+    @deep_recursion()
     def _prepare(self, arguments: tuple[Any, ...]) -> Any:
         if not self._files() and self._path.stat().st_size > LONG_SOURCE:
             print(f"compiling {self._what} (kept for later runs)", file=sys.stderr)

@@ -3,25 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import sympy as sp
 
 from jevons import functions as fn
+from jevons.lowering import rebuilt
 from jevons.printer import SMALL_POWERS, Printer
 
 Statement = tuple[sp.Symbol, sp.Expr]
 
 _CALLS = (
     sp.exp, sp.log, sp.tanh, sp.sinh, sp.cosh, sp.sin, sp.cos, sp.tan,
-    sp.Abs, sp.Max, sp.Min, sp.floor, sp.sign, fn.Lookup,
+    sp.asin, sp.acos, sp.atan, sp.loggamma, sp.Abs, sp.Max, sp.Min, sp.floor, sp.ceiling, sp.sign,
+    sp.erf, sp.erfc, fn.Lookup, fn.Noise, fn.NormalQuantile, fn.MarketPrice, fn.MarketShare,
 )  # fmt: skip
 
 
 def derivative(e: sp.Expr, argument: sp.Symbol) -> sp.Expr:
-    """Derivative of an expression, with floor and sign constant between their jumps."""
-    held = {node: sp.Dummy(real=True) for node in e.atoms(sp.floor, sp.sign)}
-    partial = sp.diff(e.xreplace(held), argument)
+    """Derivative of an expression, with floor, ceiling, sign and noise constant between their jumps.
+
+    Conditions and extremes are differentiated here: sympy tries to decide each comparison, which takes long.
+    """
+    if argument not in e.free_symbols:
+        return sp.S.Zero
+    if isinstance(e, sp.Piecewise):
+        return _of_branches([derivative(value, argument) for value, _ in e.args], [c for _, c in e.args])
+    if isinstance(e, (sp.Max, sp.Min)):
+        return sp.Add(*(derivative(a, argument) * _holds(e, i) for i, a in enumerate(e.args)))
+    held: dict[sp.Expr, sp.Dummy] = {}
+    inside: dict[sp.Dummy, sp.Expr] = {}
+    for node in _outermost(e, _HELD):
+        held[node] = sp.Dummy(real=True)
+        if isinstance(node, (sp.Piecewise, sp.Max, sp.Min)):
+            inside[held[node]] = node
+    bare = e.xreplace(held) if held else e
+    partial = sp.diff(bare, argument)
+    for dummy, node in inside.items():
+        slope = derivative(node, argument)
+        if slope != 0:
+            partial += sp.diff(bare, dummy) * slope
     return partial.xreplace({dummy: node for node, dummy in held.items()})
+
+
+_HELD = (sp.floor, sp.ceiling, sp.sign, fn.Noise, sp.Piecewise, sp.Max, sp.Min)
+
+
+def _outermost(e: sp.Expr, kinds: tuple[type, ...]) -> list[sp.Expr]:
+    """Nodes of some kinds that lie in no other such node."""
+    if isinstance(e, kinds):
+        return [e]
+    if not e.args or not e.has(*kinds):
+        return []
+    return list(dict.fromkeys(node for a in e.args for node in _outermost(a, kinds)))
+
+
+def _of_branches(slopes: list[sp.Expr], conditions: list[Any]) -> sp.Expr:
+    if all(slope == slopes[0] for slope in slopes) and conditions[-1] == sp.true:
+        return slopes[0]
+    return sp.Piecewise(*zip(slopes, conditions, strict=True), evaluate=False)
+
+
+def _holds(e: sp.Expr, place: int) -> sp.Expr:
+    """1 where an argument of a maximum or minimum is the one, 1/2 where it shares that."""
+    others = [a for i, a in enumerate(e.args) if i != place]
+    rest = others[0] if len(others) == 1 else e.func(*others, evaluate=False)
+    difference = e.args[place] - rest if isinstance(e, sp.Max) else rest - e.args[place]
+    return sp.Heaviside(difference, evaluate=False)
 
 
 class Tangents:
@@ -129,7 +177,7 @@ class Tangents:
             return power if exponent in SMALL_POWERS else self._define(power)
         if isinstance(e, _CALLS):
             return self._define(e.func(*(self._simple(a) for a in e.args), evaluate=False))
-        return e.func(*(self._atoms(a) for a in e.args))
+        return rebuilt(e, [self._atoms(a) for a in e.args])
 
     def _simple(self, e: sp.Expr) -> sp.Expr:
         """A symbol or number with the value of the expression."""
@@ -141,6 +189,8 @@ def _partial(e: sp.Expr, argument: sp.Symbol, value: sp.Symbol | None) -> sp.Exp
     """Partial derivative of a statement; calls use the value they already have."""
     if value is not None and isinstance(e, sp.exp):
         return value
+    if value is not None and isinstance(e, fn.MarketPrice):
+        return derivative(e, argument).xreplace({e: value})
     if value is not None and isinstance(e, sp.tanh):
         return 1 - value**2
     if value is not None and isinstance(e, sp.Pow) and e.exp not in SMALL_POWERS:

@@ -15,8 +15,9 @@ import sympy as sp
 
 from jevons.functions import symbol
 
-STATUSES = ("measured", "literature", "fitted", "assumed")
+STATUSES = ("measured", "literature", "fitted", "assumed", "imported")
 OUTSIDE = ("clamp", "extrapolate")
+BETWEEN = ("linear", "hold", "forward")
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class Parameter(Element):
     value : float
     source : str
         Where the value comes from; for assumed values, why it is assumed.
-    status : {'measured', 'literature', 'fitted', 'assumed'}
+    status : {'measured', 'literature', 'fitted', 'assumed', 'imported'}
+        ``imported``: the number came with a model file, and its evidence is not known.
     prior : LogNormal, Normal, Range or None
         Prior for fitting, or plausible range; required for fitted and assumed values. A `Range` of one point is
         exact by definition.
@@ -134,7 +136,7 @@ class Parameter(Element):
 
 @dataclass(frozen=True)
 class Table(Element):
-    """A function given by points, interpolated linearly.
+    """A function given by points.
 
     Parameters
     ----------
@@ -145,6 +147,10 @@ class Table(Element):
     points : sequence of (x, y)
     outside : {'clamp', 'extrapolate'}
         What holds beyond the first and the last point.
+    between : {'linear', 'hold', 'forward'}
+        What holds between points: a straight line, the value of the last point at or before the argument, or that of
+        the next point at or after it. Two points at one argument make a jump (linear only; the right value holds
+        there).
     """
 
     x_unit: str = field(kw_only=True)
@@ -152,6 +158,7 @@ class Table(Element):
     outside: str = field(kw_only=True)
     source: str = field(kw_only=True)
     status: str = field(kw_only=True)
+    between: str = field(default="linear", kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@
     │   └── FitError        a fit none of whose starts converged
     ├── ScenarioError       a scenario that names or asks for what the model lacks
     ├── EnsembleError       an ensemble that cannot run, or go on, as it is asked to
+    ├── ImportRefused       a model file of which something cannot be translated
     └── DomainError         a formula asked for what it does not hold for
         ├── DerivationError     a derivation of which a step does not hold
         └── DecompositionError  factors that cannot be decomposed
@@ -67,6 +68,10 @@ class ScenarioError(ListedError):
 
 class EnsembleError(ListedError):
     """An ensemble that cannot run, or go on from what is stored, as it is asked to."""
+
+
+class ImportRefused(ListedError):
+    """A model file of which something cannot be translated: every variable with line and reason."""
 
 
 class DomainError(ListedError):

@@ -1,18 +1,51 @@
 """Functions for equations, beyond what sympy has.
 
-Smooth functions replace kinks, time functions create break points at which integration restarts, and
-delays, smooths and trends create hidden stocks when a model is built.
+Smooth functions replace kinks, time functions create break points at which integration restarts, and functions of
+the past (delays, smooths, trends, samples) create hidden stocks when a model is built.
 """
 
 from __future__ import annotations
 
-import abc
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 
-TIME = sp.Symbol("time", real=True)
-"""The model's time."""
+from jevons.errors import ModelError
+from jevons.function_classes import (
+    TIME,
+    ActiveInitial,
+    Delay1,
+    Delay3,
+    DelayN,
+    HiddenStockFunction,
+    Initial,
+    Lookup,
+    LookupSlope,
+    MarketPrice,
+    MarketPriceSlope,
+    MarketShare,
+    MarketShareSlope,
+    ModelFunction,
+    Noise,
+    NormalQuantile,
+    PipelineDelay,
+    Pulse,
+    PulseTrain,
+    Ramp,
+    SampleIfTrue,
+    Smooth1,
+    Smooth3,
+    SmoothFunction,
+    SmoothMax,
+    SmoothMin,
+    SmoothN,
+    SmoothPositive,
+    SoftLimit,
+    Step,
+    Switch,
+    Trend,
+)
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -30,161 +63,6 @@ class Names:
 
     def __getitem__(self, name: str) -> sp.Symbol:
         return symbol(name)
-
-
-class ModelFunction(sp.Function):  # type: ignore[misc]
-    """A function that the engine lowers to elementary ones before it generates code.
-
-    `kinds` gives what each argument must be: ``same`` (the unit of the result), ``time``, ``one``, ``rate``
-    (per time), ``table``, ``any``.
-    """
-
-    kinds: ClassVar[tuple[str, ...]] = ()
-    result_kind: ClassVar[str] = "same"
-
-    @classmethod
-    def eval(cls, *args: Any) -> None:  # keep the node as written
-        return None
-
-    def argument_kinds(self) -> tuple[str, ...]:
-        return self.kinds[: len(self.args)]
-
-    def label(self) -> str:
-        name = type(self).__name__
-        return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
-
-    def _sympystr(self, printer: Any) -> str:
-        return f"{self.label()}({', '.join(printer.doprint(a) for a in self.args)})"
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        inner = ", ".join(printer.doprint(a) for a in self.args)
-        name = self.label().replace("_", r"\_")
-        text = rf"\operatorname{{{name}}}\left({inner}\right)"
-        return text if exp is None else rf"{text}^{{{exp}}}"
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-
-class SmoothFunction(ModelFunction):
-    """A smooth function with a closed form."""
-
-    @abc.abstractmethod
-    def definition(self) -> sp.Expr:
-        """The closed form, in elementary functions."""
-
-
-class SmoothPositive(SmoothFunction):
-    kinds = ("same", "same")
-
-    def definition(self) -> sp.Expr:
-        x, width = self.args
-        return (x + sp.sqrt(x**2 + width**2)) / 2
-
-
-class SmoothMax(SmoothFunction):
-    kinds = ("same", "same", "same")
-
-    def definition(self) -> sp.Expr:
-        a, b, width = self.args
-        return (a + b + sp.sqrt((a - b) ** 2 + width**2)) / 2
-
-
-class SmoothMin(SmoothFunction):
-    kinds = ("same", "same", "same")
-
-    def definition(self) -> sp.Expr:
-        a, b, width = self.args
-        return (a + b - sp.sqrt((a - b) ** 2 + width**2)) / 2
-
-
-class SoftLimit(SmoothFunction):
-    kinds = ("same", "same", "one")
-
-    def definition(self) -> sp.Expr:
-        x, limit, order = self.args
-        return x / (1 + (x / limit) ** order) ** (1 / order)
-
-
-class Switch(ModelFunction):
-    """0 before `at`, 1 from then on; `at` is a break point."""
-
-    kinds = ("time",)
-    result_kind = "one"
-
-
-class Step(ModelFunction):
-    kinds = ("same", "time")
-
-    def lowered(self) -> sp.Expr:
-        height, at = self.args
-        return height * Switch(at)
-
-
-class Pulse(ModelFunction):
-    kinds = ("same", "time", "time")
-
-    def lowered(self) -> sp.Expr:
-        height, at, duration = self.args
-        return height * (Switch(at) - Switch(at + duration))
-
-
-class Ramp(ModelFunction):
-    kinds = ("same", "time", "time")
-    result_kind = "same times time"
-
-    def lowered(self) -> sp.Expr:
-        slope, start, end = self.args
-        return slope * ((TIME - start) * Switch(start) - (TIME - end) * Switch(end))
-
-
-class Lookup(ModelFunction):
-    """Linear interpolation in a table element."""
-
-    kinds = ("table", "any")
-
-    def fdiff(self, argindex: int = 2) -> sp.Expr:
-        if argindex != 2:
-            raise sp.ArgumentIndexError(self, argindex)
-        return LookupSlope(*self.args)
-
-
-class LookupSlope(ModelFunction):
-    """Slope of a table at a point; appears only in derivatives."""
-
-    kinds = ("table", "any")
-
-    def fdiff(self, argindex: int = 2) -> sp.Expr:
-        return sp.S.Zero
-
-
-class HiddenStockFunction(ModelFunction):
-    """A function of the past: delays, smooths and trends become stocks when a model is built."""
-
-    stages: ClassVar[int] = 1
-
-
-class Smooth1(HiddenStockFunction):
-    kinds = ("same", "time", "same")
-
-
-class Smooth3(HiddenStockFunction):
-    kinds = ("same", "time", "same")
-    stages = 3
-
-
-class Delay1(HiddenStockFunction):
-    kinds = ("same", "time", "same")
-
-
-class Delay3(HiddenStockFunction):
-    kinds = ("same", "time", "same")
-    stages = 3
-
-
-class Trend(HiddenStockFunction):
-    kinds = ("same", "time", "rate")
-    result_kind = "rate"
 
 
 def smooth_positive(x: Any, width: Any) -> sp.Expr:
@@ -235,8 +113,82 @@ def ramp(slope: Any, start: Any, end: Any) -> sp.Expr:
     return Ramp(slope, start, end)
 
 
+def pulse_train(height: Any, start: Any, duration: Any, interval: Any, end: Any, count: int) -> sp.Expr:
+    """`count` pulses of `height`, each for `duration`, the first at `start` and one every `interval`; none after it.
+
+    A pulse ends where the next begins: they do not add up. Integration restarts at both ends of each.
+    """
+    return PulseTrain(height, start, duration, interval, end, _whole(count, "count", least=0))
+
+
+def noise(seed: Any, stream: Any, index: Any) -> sp.Expr:
+    """Number in (0, 1), uniform and independent over streams and indices, the same in every run with these arguments.
+
+    Equation   s = mix(mix(seed + g) + (stream + 1) h), u = (mix(s + (index + 1) g) / 2¹² + 1/2) / 2⁵²
+    Valid for  arguments of absolute value below 2⁵¹, rounded to whole numbers (elsewhere NaN); constant in between, so
+               its derivative is zero
+    Source     Steele, Lea & Flood (2014), Fast splittable pseudorandom number generators, OOPSLA, fig. 16 (mix64 of
+               Stafford's variant 13)
+
+    Parameters
+    ----------
+    seed, stream, index : sympy.Expr
+        Dimensionless: of the run, of the noisy variable, and of the moment, for example ``floor((time - start)/step)``.
+    """
+    return Noise(seed, stream, index)
+
+
+def normal_quantile(u: Any) -> sp.Expr:
+    """Standard normal quantile: the z with Φ(z) = u.
+
+    Equation   rational approximations in u - 1/2 or sqrt(-ln(min(u, 1 - u))), relative error about 1e-16
+    Valid for  0 < u < 1 (dimensionless); ∓∞ at 0 and 1, NaN outside
+    Source     Wichura (1988), Algorithm AS 241, Applied Statistics 37, 477-484 (PPND16)
+    """
+    return NormalQuantile(u)
+
+
+def market_price(
+    supply: Any, kinds: Sequence[int], requests: Sequence[Any], priorities: Sequence[Any], widths: Sequence[Any]
+) -> sp.Expr:
+    """Price at which requests are filled up to a supply; a request's part is `market_share` of its curve.
+
+    Equation   Σ q_i S_i((p_i - x)/w_i) = supply, with the curves of `market_share`
+    Valid for  requests ≥ 0, widths > 0; where the supply suffices for all a price below all curves, and where there
+               is none one above them; its derivatives are those of the implicit function
+    Source     Vensim reference manual, Allocation Functions
+
+    Parameters
+    ----------
+    supply, requests : sympy.Expr
+        In one unit.
+    kinds : sequence of int
+        Curves of the requests: 1 rectangular, 2 triangular, 3 normal, 4 exponential.
+    priorities, widths : sympy.Expr
+        In one unit, that of the price.
+    """
+    curves = [_curve(kind) for kind in kinds]
+    rows = zip(curves, requests, priorities, widths, strict=True)
+    return MarketPrice(supply, *(argument for row in rows for argument in row))
+
+
+def market_share(kind: int, z: Any) -> sp.Expr:
+    """Part of a request that is filled where its priority lies `z` widths above the price (see `market_price`)."""
+    return MarketShare(_curve(kind), z)
+
+
+def initial(x: Any) -> sp.Expr:
+    """Value of `x` at the start of the run."""
+    return Initial(x)
+
+
+def active_initial(x: Any, start: Any) -> sp.Expr:
+    """`x` during a run, `start` wherever the value at the start is needed for initial values: breaks their loops."""
+    return ActiveInitial(x, start)
+
+
 def lookup(table: str, x: Any) -> sp.Expr:
-    """Value of the `Table` named `table` at `x`, interpolated linearly."""
+    """Value of the `Table` named `table` at `x`, interpolated as the table says."""
     return Lookup(symbol(table), x)
 
 
@@ -263,3 +215,124 @@ def delay3(x: Any, delay_time: Any, initial: Any = None) -> sp.Expr:
 def trend(x: Any, averaging_time: Any, initial_trend: Any = 0) -> sp.Expr:
     """Fractional growth rate of `x` against its first-order average, per time (Sterman 2000, ch. 16)."""
     return Trend(x, averaging_time, initial_trend)
+
+
+def smooth_n(x: Any, time_constant: Any, initial: Any = None, order: int = 1) -> sp.Expr:
+    """Smooth of any order: `order` first-order smooths of time_constant/order in a row; from `initial` (default x)."""
+    return SmoothN(x, time_constant, x if initial is None else initial, _whole(order, "order"))
+
+
+def delay_n(x: Any, delay_time: Any, initial: Any = None, order: int = 1, step: Any = None) -> sp.Expr:
+    """Material delay of any order: `order` stocks of delay_time/order in a row; what enters leaves.
+
+    Parameters
+    ----------
+    delay_time, step : sympy.Expr
+        In units of time. With `step`, the time between steps, a delay time that varies travels along with what is in
+        the delay: stage k has the delay time of k - 1 steps ago, and the result is the last stage's content over the
+        delay time of one step ago (DELAY N of Vensim as PySD has it). Without it all stages have that of now.
+    initial : sympy.Expr
+        Outflow at the start, `x` by default.
+    order : int
+        Number of stages, 1 or more.
+    """
+    start = x if initial is None else initial
+    count = _whole(order, "order")
+    return DelayN(x, delay_time, start, count) if step is None else DelayN(x, delay_time, start, count, step)
+
+
+def pipeline_delay(x: Any, step: Any, initial: Any, stages: int) -> sp.Expr:
+    """`x` of `stages` steps ago, `initial` until then: exact under Euler with this step.
+
+    Equation   s1' = (x - s1)/step, sk' = (s(k-1) - sk)/step, all from `initial`; the result is the last
+    Valid for  Euler's method with steps of `step` (unit of time); otherwise a smooth of that many stages
+    Source     DELAY FIXED of Vensim, as a row of stocks
+    """
+    return PipelineDelay(x, step, initial, _whole(stages, "stages"))
+
+
+def sample_if_true(condition: Any, x: Any, initial: Any, step: Any) -> sp.Expr:
+    """`x` while the condition holds, else its value when the condition last held; `initial` before.
+
+    Equation   x where the condition holds, else s; s' = (x - s)/step where it holds, else 0
+    Valid for  Euler's method with steps of `step` (unit of time); otherwise s follows x with that time constant
+    Source     SAMPLE IF TRUE of Vensim, with a stock for its memory
+    """
+    truth = sp.Piecewise((sp.S.One, condition), (sp.S.Zero, sp.true), evaluate=False)
+    return SampleIfTrue(x, step, initial, truth)
+
+
+def _curve(kind: Any) -> sp.Integer:
+    if kind not in (1, 2, 3, 4):
+        raise ModelError("curve of a market", [f"kind {kind!r}, expected 1, 2, 3 or 4"])
+    return sp.Integer(int(kind))
+
+
+def _whole(value: Any, what: str, least: int = 1) -> sp.Integer:
+    """A whole number that is not too small, as sympy has it."""
+    number = sp.sympify(value)
+    if not number.is_Integer or number < least:
+        raise ModelError(what, [f"{what} {value!r}, expected a whole number of at least {least}"])
+    return number
+
+
+__all__ = [
+    "TIME",
+    "ActiveInitial",
+    "Delay1",
+    "Delay3",
+    "DelayN",
+    "HiddenStockFunction",
+    "Initial",
+    "Lookup",
+    "LookupSlope",
+    "MarketPrice",
+    "MarketPriceSlope",
+    "MarketShare",
+    "MarketShareSlope",
+    "ModelFunction",
+    "Names",
+    "Noise",
+    "NormalQuantile",
+    "PipelineDelay",
+    "Pulse",
+    "PulseTrain",
+    "Ramp",
+    "SampleIfTrue",
+    "Smooth1",
+    "Smooth3",
+    "SmoothFunction",
+    "SmoothMax",
+    "SmoothMin",
+    "SmoothN",
+    "SmoothPositive",
+    "SoftLimit",
+    "Step",
+    "Switch",
+    "Trend",
+    "active_initial",
+    "delay1",
+    "delay3",
+    "delay_n",
+    "initial",
+    "lookup",
+    "market_price",
+    "market_share",
+    "noise",
+    "normal_quantile",
+    "pipeline_delay",
+    "pulse",
+    "pulse_train",
+    "ramp",
+    "sample_if_true",
+    "smooth1",
+    "smooth3",
+    "smooth_max",
+    "smooth_min",
+    "smooth_n",
+    "smooth_positive",
+    "soft_limit",
+    "step",
+    "symbol",
+    "trend",
+]

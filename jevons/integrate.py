@@ -1,52 +1,74 @@
-"""Running a model: adaptive methods of scipy, fixed steps compiled by numba."""
+"""Running a model: adaptive methods of scipy, fixed steps in plain Python."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jevons import kernels
-from jevons.errors import IntegrationError, JevonsError, nearest
+from jevons.errors import IntegrationError, JevonsError
+from jevons.fixed_runs import SAME_DATE as _SAME_DATE
+from jevons.fixed_runs import (
+    break_points,
+    fixed_grid,
+    fixed_steps,
+    run_between_nodes,
+    run_over_grid,
+    stacked,
+    start_of_run,
+)
+from jevons.fixed_runs import observed as _observe
+from jevons.run_settings import ADAPTIVE, FIXED, MOST_STEPS, choose
 from jevons.system import RunnableModel, System
 from jevons.trajectory import RunStatus, Status, Trajectory
 
 if TYPE_CHECKING:
     from jevons.model import Model
+    from jevons.run_settings import RunSettings
 
 Floats = NDArray[np.float64]
-ADAPTIVE = ("LSODA", "Radau", "BDF", "DOP853", "RK45", "RK23")
-FIXED = {"Euler": 1, "RK4": 4}
+METHOD, EVERY = "LSODA", 0.125  # of models without settings
+MAX_CALLS = 200_000
+MISSING = -(2.0**109)
+"""What a value that is not available is in the arithmetic of imported models (Vensim's :NA:)."""
 MOST_DATES = 200_000
-_SAME_DATE = 1e-9
 _STUCK_CALLS = 2_000  # right-hand sides at one date, up to
 _STUCK_ULPS = 8  # units in the last place
 
-_runnable: weakref.WeakKeyDictionary[Model, RunnableModel] = weakref.WeakKeyDictionary()
+_runnable: weakref.WeakKeyDictionary[Model, dict[bool, RunnableModel]] = weakref.WeakKeyDictionary()
 
 
-def runnable(model: Model) -> RunnableModel:
-    """What a run needs of a model (kept while the model lives)."""
-    if model not in _runnable:
+def runnable(model: Model, break_points: bool = True) -> RunnableModel:
+    """What a run needs of a model (kept while the model lives).
+
+    Without `break_points` whatever switches at a date asks for the time itself.
+    """
+    variants = _runnable.setdefault(model, {})
+    if break_points not in variants:
         from jevons.codegen import generate
 
-        system = generate(model)
+        system = generate(model, break_points)
         computed = {n for n in system.outputs if n not in model.structure.hidden}
         names = tuple(n for n in model.elements if n in computed)
         energy = model.roles.energy if model.roles else None
         units = {n: model.unit(n) for n in names}
-        _runnable[model] = RunnableModel(model.name, model.start, model.time_unit, system, names, units, energy)
-    return _runnable[model]
+        dimensions, subscripts = dict(model.dimensions), dict(model.subscripts)
+        variants[break_points] = RunnableModel(
+            model.name, model.start, model.time_unit, system, names, units, energy, dimensions, subscripts
+        )
+    return variants[break_points]
 
 
-def compile_model(model: Model) -> System:
+def compile_model(model: Model, break_points: bool = True) -> System:
     """The generated system of a model (kept while the model lives)."""
-    return runnable(model).system
+    return runnable(model, break_points).system
 
 
 def run(
@@ -55,12 +77,13 @@ def run(
     end: float | None = None,
     *,
     params: Mapping[str, float] | None = None,
-    method: str = "LSODA",
-    every: float = 0.125,
-    dt: float = 1 / 32,
+    method: str | None = None,
+    every: float | None = None,
+    dt: float | None = None,
     rtol: float = 1e-9,
     atol: float = 1e-12,
-    max_calls: int = 200_000,
+    max_calls: int = MAX_CALLS,
+    break_points: bool | None = None,
     on_failure: str = "raise",
 ) -> Trajectory:
     """Integrate a model from its own start and report a window.
@@ -68,18 +91,26 @@ def run(
     Parameters
     ----------
     start, end : float
-        Reported window; the run always begins at ``model.start``. `start` defaults to it.
+        Reported window; the run always begins at ``model.start``. `start` defaults to it, `end` to that of the
+        model's settings.
     params : mapping
         Parameter values for this run only.
     method : str
-        ``LSODA`` (default), ``Radau``, ``BDF``, ``DOP853``, ``RK45``, ``RK23``: adaptive, scipy; ``RK4``,
-        ``Euler``: fixed steps of at most `dt`, compiled.
+        ``LSODA``, ``Radau``, ``BDF``, ``DOP853``, ``RK45``, ``RK23``: adaptive, scipy; ``RK4``, ``RK2`` (midpoint),
+        ``Euler``: fixed steps. By default that of the model's settings, else ``LSODA``.
     every : float
-        Distance of reported dates.
+        Distance of reported dates; by default that of the model's settings, else 0.125.
+    dt : float
+        Length of fixed steps, or the largest one where integration restarts at break points; by default that of the
+        model's settings, else 1/32.
     rtol, atol : float
         Tolerances of the adaptive methods (`atol` in units of each stock, or of its logarithm).
     max_calls : int
-        Budget of right-hand sides per run, so that no run hangs.
+        Budget of right-hand sides per run, so that no run hangs; in steps of a given length at least
+        `jevons.run_settings.MOST_STEPS` steps are allowed.
+    break_points : bool, optional
+        Whether integration restarts where something switches. Without, fixed steps go from the start in steps of
+        `dt`, as simulation programs do. By default False for fixed steps of a model with settings, else True.
     on_failure : {'raise', 'return'}
         Raise `IntegrationError`, or return what was reached, with the status.
 
@@ -89,43 +120,63 @@ def run(
 
     Notes
     -----
-    Integration restarts at every break point: dates of steps, pulses and ramps, and knots of drivers. At such a
-    date the reported values are those just after it.
+    Break points are dates of steps, pulses and ramps, and knots of drivers. Where integration restarts, the reported
+    values at such a date are those just after it. In a model with ``check_units=False`` an auxiliary may be without
+    a finite value; the status says which. Values that are missing in such a model (-2¹⁰⁹) are reported as NaN.
     """
-    if end is None:
+    settings = None if isinstance(model, RunnableModel) else model.settings
+    if end is None and settings is None:
         raise JevonsError("run needs the date of its end, for example run(2010, 2035)")
-    if method not in (*ADAPTIVE, *FIXED):
-        known = (*ADAPTIVE, *FIXED)
-        raise JevonsError(f"method {method!r}, expected one of {', '.join(known)}{nearest(method, known)}")
+    chosen = choose(settings, method, dt, break_points, (*ADAPTIVE, *FIXED), METHOD)
     if on_failure not in ("raise", "return"):
         raise JevonsError(f"on_failure {on_failure!r}, expected 'raise' or 'return'")
-    model = model if isinstance(model, RunnableModel) else runnable(model)
+    tolerant = not isinstance(model, RunnableModel) and not model.check_units
+    model = model if isinstance(model, RunnableModel) else runnable(model, chosen.break_points)
     system = model.system
-    start = model.start if start is None else start
     p = parameter_vector(model, system, params)
-    for name, value in {"start": start, "end": end, "every": every, "dt": dt}.items():
+    chosen = chosen.tied(system.parameters, p, params)
+    start = model.start if start is None else start
+    end = _end(system, p, settings) if end is None and settings is not None else end
+    distance = every if every is not None else settings.every if settings is not None else EVERY
+    for name, value in {"start": start, "end": end, "every": distance, "dt": chosen.dt}.items():
         if not isinstance(value, (int, float)):
             raise JevonsError(f"{name} {value!r}, expected a number")
-    dates = {"start": start, "end": end, "every": every, "dt": dt, **dict(zip(system.parameters, p, strict=True))}
-    bad = [name for name, value in dates.items() if not math.isfinite(value)]
+    assert end is not None
+    numbers = {"start": start, "end": end, "every": distance, "dt": chosen.dt}
+    bad = [n for n, x in (*numbers.items(), *zip(system.parameters, p, strict=True)) if not math.isfinite(x)]
     if bad:
         status = RunStatus(Status.NON_FINITE_INPUT, model.start, bad[0])
-        return _outcome(model, system, np.empty(0), np.empty((0, 0)), p, status, on_failure)
+        return _outcome(model, system, np.empty(0), np.empty((0, len(system.outputs))), status, on_failure)
     if not model.start <= start < end:
         raise JevonsError(f"window {start:g} to {end:g}: expected model start {model.start:g} ≤ start < end")
-    for name, value in (("every", every), ("dt", dt)):
+    for name, value in (("every", distance), ("dt", chosen.dt)):
         if value <= 0:
             raise JevonsError(f"{name} {value:g}, expected more than 0")
-    if (end - start) / every > MOST_DATES:
+    if (end - start) / distance > MOST_DATES:
         raise JevonsError(
-            f"window {start:g} to {end:g} every {every:g} has more than {MOST_DATES:,} dates: raise `every`"
+            f"window {start:g} to {end:g} every {distance:g} has more than {MOST_DATES:,} dates: raise `every`"
         )
-    report = _report_times(start, end, every)
-    if method in FIXED:
-        states, status = _run_fixed(system, p, report, FIXED[method], dt, max_calls)
-    else:
-        states, status = _run_adaptive(system, p, report, method, rtol, atol, max_calls)
-    return _outcome(model, system, report, states, p, status, on_failure)
+    own = chosen.reported(start, end) if every is None else None
+    report = _report_times(start, end, distance) if own is None else own
+    if chosen.method not in FIXED:
+        states, status = _run_adaptive(system, p, report, chosen.method, rtol, atol, max_calls)
+        values = _observe(system, report[: len(states)], states, p)
+        return _outcome(model, system, report, values, status, on_failure, tolerant)
+    order = FIXED[chosen.method]
+    if chosen.break_points:
+        states, status = run_between_nodes(system, p, report, order, chosen.dt, max_calls)
+        values = _observe(system, report[: len(states)], states, p)
+        return _outcome(model, system, report, values, status, on_failure, tolerant)
+    grid = chosen.grid(model.start, report, MOST_STEPS if max_calls == MAX_CALLS else max_calls / order)
+    values, status = run_over_grid(system, p, grid, order)
+    return _outcome(model, system, grid.times, values, status, on_failure, tolerant)
+
+
+def _end(system: System, p: Floats, settings: RunSettings) -> float:
+    """The end of a run that the settings, or the parameter that they name, give."""
+    if settings.end_name is None or settings.end_name not in system.parameters:
+        return settings.end
+    return float(p[system.parameters.index(settings.end_name)])
 
 
 def parameter_vector(model: Model | RunnableModel, system: System, params: Mapping[str, float] | None) -> Floats:
@@ -145,77 +196,56 @@ def _report_times(start: float, end: float, every: float) -> Floats:
     return times if end - times[-1] < _SAME_DATE else np.append(times, end)
 
 
-def break_points(system: System, p: Floats, end: float) -> Floats:
-    """Dates strictly inside the run at which integration must restart."""
-    dates = np.concatenate([kernels.switch_dates(system, p), np.array(system.knots)])
-    dates = np.unique(dates)
-    return dates[(dates > system.start + _SAME_DATE) & (dates < end - _SAME_DATE)]
-
-
 def _outcome(
     model: RunnableModel,
     system: System,
     times: Floats,
-    states: Floats,
-    p: Floats,
+    values: Floats,
     status: RunStatus,
     on_failure: str,
+    tolerant: bool = False,
 ) -> Trajectory:
-    reached = len(states)
-    values = _observe(system, times[:reached], states, p) if reached else np.empty((0, len(system.outputs)))
+    """The trajectory of outputs at the dates that were reached."""
+    reached = len(values)
     places = {n: i for i, n in enumerate(system.outputs)}
     names = sorted(model.names, key=places.__getitem__)  # in order of evaluation, so that the first failure is named
-    columns = [places[n] for n in names]
-    if not np.isfinite(values[:, columns]).all():
-        row, column = np.argwhere(~np.isfinite(values[:, columns]))[0]
+    shown = values[:, [places[n] for n in model.names]]
+    with np.errstate(all="ignore"):
+        usable = math.isfinite(shown.sum(initial=0.0))
+    finite = np.isfinite(values[:, [places[n] for n in names]]) if not usable else np.ones((reached, 1), dtype=bool)
+    if not finite.all() and tolerant:
+        note = _without_value(names, finite, times)
+        status = replace(status, detail="; ".join(filter(None, (status.detail, note))))
+    elif not finite.all():
+        row, column = np.argwhere(~finite)[0]
         status = RunStatus(Status.DIVERGED, float(times[row]), names[column], "not a finite number")
-        values = values[:row]
+        shown = shown[:row]
         reached = int(row)
     if not status.ok and on_failure == "raise":
         raise IntegrationError(status)
+    if tolerant:
+        shown[shown == MISSING] = math.nan
     return Trajectory(
         times[:reached],
-        values[:, [places[n] for n in model.names]],
+        shown,
         model.names,
         model.units,
         status,
         model.name,
         model.time_unit,
+        model.dimensions,
+        model.subscripts,
     )
 
 
-def _observe(system: System, times: Floats, states: Floats, p: Floats) -> Floats:
-    functions = kernels.python_functions(system.source)
-    dates = kernels.switch_dates(system, p)
-    values, rows = kernels.vector(system, p), []
-    for t, x in zip(times.tolist(), states.tolist(), strict=True):
-        out = [math.nan] * len(system.outputs)
-        on = [float(t >= date - _SAME_DATE) for date in dates]
-        try:
-            functions.observe(t, x, values, on, system.tables, out)
-        except (ValueError, OverflowError, ZeroDivisionError):
-            out = kernels.outputs_at(system, p, t, np.array(x), on).tolist()
-        rows.append(out)
-    return np.array(rows)
-
-
-def _start(system: System, p: Floats) -> tuple[Floats, RunStatus]:
-    try:
-        natural, _, solved = kernels.start_state(system, p)
-    except (ValueError, OverflowError, ZeroDivisionError) as error:
-        zero = [n for n, value in zip(system.parameters, p, strict=True) if value == 0]
-        hint = f"; parameters that are zero: {', '.join(zero)}" if zero else ""
-        return np.empty(0), RunStatus(Status.NOT_SOLVED, system.start, detail=f"{error}{hint}")
-    if not solved:
-        return natural, RunStatus(Status.NOT_SOLVED, system.start, ", ".join(system.unknowns))
-    log = np.array(system.log, dtype=bool)
-    for name, value, is_log in zip(system.stocks, natural, log, strict=True):
-        if not math.isfinite(value) or (is_log and value <= 0):
-            detail = f"initial value {value:g}" + (", expected positive for a log stock" if is_log else "")
-            return natural, RunStatus(Status.DIVERGED, system.start, name, detail)
-    x = natural.copy()
-    x[log] = np.log(x[log])
-    return x, RunStatus(Status.FINISHED, system.start)
+def _without_value(names: Sequence[str], finite: NDArray[np.bool_], times: Floats, told: int = 3) -> str:
+    """Which variables have no finite value, each with the first date."""
+    first = {
+        n: float(times[int(np.argmin(column))]) for n, column in zip(names, finite.T, strict=True) if not column.all()
+    }
+    listed = ", ".join(f"{n!r} at {t:g}" for n, t in sorted(first.items(), key=lambda item: item[1])[:told])
+    more = f" and {len(first) - told} more" if len(first) > told else ""
+    return f"no finite value of {listed}{more}"
 
 
 class _BudgetUsedUp(Exception):
@@ -231,7 +261,7 @@ def _run_adaptive(
 ) -> tuple[Floats, RunStatus]:
     import scipy.integrate
 
-    x, status = _start(system, p)
+    x, status = start_of_run(system, p)
     if not status.ok:
         return np.empty((0, 0)), status
     functions = kernels.python_functions(system.source)
@@ -303,9 +333,9 @@ def _run_adaptive(
         good = len(reached) if finite.all() else int(np.argmin(finite))
         rows.extend(reached[: min(good, len(inside))])
         if good < len(evaluate):
-            return _stack(rows, n), failure or _diverged(system, p, suspect, on, message)
+            return stacked(rows, n), failure or _diverged(system, p, suspect, on, message)
         x = reached[-1]
-    return _stack(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
+    return stacked(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
 
 
 def _advance(solver: Any, dates: Floats, reached: list[Floats]) -> str | None:
@@ -335,90 +365,6 @@ def _diverged(
     size = np.where(system.log, 1.0, np.abs(x) + 1e-300)
     speed = np.where(np.isfinite(rate), np.abs(rate) / size, np.inf)
     return RunStatus(Status.DIVERGED, float(time), system.stocks[int(np.argmax(speed))], message)
-
-
-def _stack(rows: Sequence[Floats], n: int) -> Floats:
-    return np.array(rows) if rows else np.empty((0, n))
-
-
-def fixed_grid(system: System, p: Floats, report: Floats, dt: float) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Nodes (report times and break points), steps between them, switches after each node."""
-    first = [system.start] if report[0] - system.start > _SAME_DATE else []
-    nodes = np.concatenate([first, report, break_points(system, p, report[-1])])
-    nodes.sort()
-    nodes = nodes[np.append(True, np.diff(nodes) > _SAME_DATE)]
-    lengths = np.diff(nodes)
-    steps = np.maximum(1, np.ceil(lengths / dt - 1e-6)).astype(np.int64)
-    middles = np.append(nodes[:-1] + 0.5 * lengths, nodes[-1] + _SAME_DATE)
-    switches = (middles[:, None] >= kernels.switch_dates(system, p)[None, :]).astype(float)
-    return nodes, steps, switches
-
-
-def fixed_steps(
-    system: System, p: Floats, report: Floats, order: int, dt: float, max_calls: int = 10**9
-) -> tuple[Floats, RunStatus]:
-    """All outputs at the reported dates reached, in plain Python, and how the run ended."""
-    if not np.isfinite(p).all():
-        bad = system.parameters[int(np.argmin(np.isfinite(p)))]
-        return np.empty((0, len(system.outputs))), RunStatus(Status.NON_FINITE_INPUT, system.start, bad)
-    states, status = _run_fixed(system, p, report, order, dt, max_calls)
-    values = _observe(system, report[: len(states)], states, p) if len(states) else np.empty((0, len(system.outputs)))
-    return values, status
-
-
-def _run_fixed(
-    system: System, p: Floats, report: Floats, order: int, dt: float, max_calls: int
-) -> tuple[Floats, RunStatus]:
-    """Fixed steps in plain Python, so that a single run never waits for a compiler."""
-    x, status = _start(system, p)
-    n = len(system.stocks)
-    if not status.ok:
-        return np.empty((0, n)), status
-    nodes, steps, switches = fixed_grid(system, p, report, dt)
-    calls = int(steps.sum()) * order
-    if calls > max_calls:
-        detail = f"{calls} right-hand sides needed, {max_calls} allowed"
-        return np.empty((0, n)), RunStatus(Status.STEP_BUDGET, system.start, detail=detail)
-    derivatives = kernels.python_functions(system.source).rhs
-    values, tab = kernels.vector(system, p), system.tables
-    reported = set(np.searchsorted(nodes, report - 2 * _SAME_DATE).tolist())
-    rows: list[Floats] = []
-
-    def rhs(t: float, y: list[float]) -> list[float]:
-        dx = [0.0] * n
-        try:
-            derivatives(t, y, values, on, tab, dx)
-        except (ValueError, OverflowError, ZeroDivisionError):
-            dx = kernels.derivatives_at(system, p, t, np.array(y), on).tolist()
-        return dx
-
-    state = x.tolist()
-    for k, node in enumerate(nodes.tolist()):
-        if not all(map(math.isfinite, state)):
-            stock = next(i for i, value in enumerate(state) if not math.isfinite(value))
-            return _stack(rows, n), RunStatus(Status.DIVERGED, node, system.stocks[stock])
-        if k in reported:
-            rows.append(np.array(state))
-        if k == nodes.size - 1:
-            break
-        h, on = float(nodes[k + 1] - node) / int(steps[k]), switches[k].tolist()
-        for j in range(steps[k]):
-            state = _step(rhs, node + j * h, state, h, order)
-    return _stack(rows, n), RunStatus(Status.FINISHED, float(report[-1]))
-
-
-def _step(
-    rhs: Callable[[float, list[float]], list[float]], t: float, x: list[float], h: float, order: int
-) -> list[float]:
-    """One step of Euler or of classical Runge-Kutta."""
-    k1 = rhs(t, x)
-    if order == 1:
-        return [a + h * k for a, k in zip(x, k1, strict=True)]
-    k2 = rhs(t + 0.5 * h, [a + 0.5 * h * k for a, k in zip(x, k1, strict=True)])
-    k3 = rhs(t + 0.5 * h, [a + 0.5 * h * k for a, k in zip(x, k2, strict=True)])
-    k4 = rhs(t + h, [a + h * k for a, k in zip(x, k3, strict=True)])
-    every = zip(x, k1, k2, k3, k4, strict=True)
-    return [a + h / 6.0 * (b + 2.0 * c + 2.0 * d + e) for a, b, c, d, e in every]
 
 
 __all__ = [

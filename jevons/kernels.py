@@ -5,25 +5,27 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jevons.system import PYTHON_NAMES, System, interpolate, interpolate_slope
+from jevons.recursion import deep_recursion
+from jevons.system import PYTHON_NAMES, System
 
 Floats = NDArray[np.float64]
 
 FIXED_POINT_ITERATIONS = 5_000
 FIXED_POINT_TOLERANCE = 1e-14
 STALLED_TOLERANCE = 1e-9
+_ROOT_EPSILON = 2.0**-26
 
 
 @dataclass(frozen=True)
 class PythonFunctions:
-    """The generated functions as plain Python."""
+    """The generated functions as plain Python; `rates` of sources for steps over a grid."""
 
     constants: Any
     rhs: Any
@@ -32,14 +34,26 @@ class PythonFunctions:
     switches: Any
     unknowns: Any
     initial: Any
+    rates: Any = None
+
+
+_OWN = (
+    "interpolate", "interpolate_slope", "noise", "normal_quantile", "loggamma", "digamma", "erf", "erfc",
+    "market_price", "market_price_slope", "market_share", "market_share_slope",
+)  # fmt: skip
+
+
+def _scalar(function: Callable[..., float]) -> Callable[..., np.float64]:
+    """The function with numpy scalars, which divide by zero without raising, for results."""
+    return lambda *arguments: np.float64(function(*arguments))
 
 
 _TOLERANT_NAMES: dict[str, Any] = {
     "number": np.float64,
-    **{n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor")},
+    **{n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor", "ceil")},
+    **{n: getattr(np, f"arc{n[1:]}") for n in ("asin", "acos", "atan")},
     "pow": np.power,
-    "interpolate": lambda *a: np.float64(interpolate(*a)),
-    "interpolate_slope": lambda *a: np.float64(interpolate_slope(*a)),
+    **{n: _scalar(PYTHON_NAMES[n]) for n in _OWN},
 }
 
 
@@ -53,6 +67,7 @@ class _NumpyNumbers(ast.NodeTransformer):
 
 
 @functools.lru_cache(maxsize=64)
+@deep_recursion()
 def python_functions(source: str, tolerant: bool = False) -> PythonFunctions:
     """Plain Python functions of a generated source, which holds no text of the model.
 
@@ -64,7 +79,26 @@ def python_functions(source: str, tolerant: bool = False) -> PythonFunctions:
         namespace.update(_TOLERANT_NAMES)
         tree = ast.fix_missing_locations(_NumpyNumbers().visit(tree))
     exec(compile(tree, "<generated system>", "exec"), namespace)
-    return PythonFunctions(**{field.name: namespace[field.name] for field in dataclasses.fields(PythonFunctions)})
+    namespace.setdefault("jacobian", _by_differences(namespace["rhs"]))
+    names = (field.name for field in dataclasses.fields(PythonFunctions))
+    return PythonFunctions(**{name: namespace[name] for name in names if name in namespace})
+
+
+def _by_differences(rhs: Callable[..., None]) -> Callable[..., None]:
+    """Jacobian by forward differences, for sources that do not hold it: good enough for Newton's method."""
+
+    def jacobian(t: float, x: Sequence[float], p: Any, s: Any, tab: Any, jac: Any) -> None:
+        n = len(x)
+        here, there = [0.0] * n, [0.0] * n
+        rhs(t, x, p, s, tab, here)
+        for j in range(n):
+            moved = list(x)
+            moved[j] += _ROOT_EPSILON * max(abs(x[j]), _ROOT_EPSILON)
+            rhs(t, moved, p, s, tab, there)
+            for i in range(n):
+                jac[i * n + j] = (there[i] - here[i]) / (moved[j] - x[j])
+
+    return jacobian
 
 
 def vector(system: System, p: Floats) -> list[float]:

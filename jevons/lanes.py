@@ -11,6 +11,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
+from jevons.recursion import deep_recursion
+from jevons.system import EXTRAPOLATE, FORWARD, HOLD, JUMPS
+
 MOST_ELEMENTS = 220
 """Elements of arrays in one loop: LLVM stops telling them apart at 250, and such a loop is not made of vectors."""
 MOST_POINTS = 64
@@ -37,6 +40,7 @@ DIRECTIONS: Mapping[str, tuple[str, ...]] = {
 """Arguments that differ between lanes when every lane is a direction of one member's derivative."""
 
 
+@deep_recursion()
 def over_lanes(source: str, laned: Mapping[str, tuple[str, ...]], lanes: int, *, blocks: bool = False) -> str:
     """Rewrite the functions named in `laned` to run over lanes; others are left out.
 
@@ -162,7 +166,7 @@ def _without_searches(statement: ast.Assign) -> list[ast.Assign]:
 
 
 class _Unrolled(ast.NodeTransformer):
-    """Replaces ``interpolate(tab, first, n, extrapolate, x)`` and its slope by branch-free sums over the intervals."""
+    """Replaces ``interpolate(tab, first, n, how, x)`` and its slope by branch-free sums over the intervals."""
 
     def __init__(self) -> None:
         self.lines: list[ast.Assign] = []
@@ -175,9 +179,12 @@ class _Unrolled(ast.NodeTransformer):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in ("interpolate", "interpolate_slope"):
             return node
-        first, n, extrapolate = (int(ast.literal_eval(a)) for a in node.args[1:4])
-        if n > MOST_POINTS:
+        first, n, how = (int(ast.literal_eval(a)) for a in node.args[1:4])
+        if n > MOST_POINTS or how >= JUMPS:
             return node
+        extrapolate = how == EXTRAPOLATE
+        if how in (HOLD, FORWARD):
+            return self._steps(name, first, n, how, node.args[4])
         x = f"at_{first}_{len(self.lines)}_{name[-5:]}"
         self._add(f"{x} = {ast.unparse(node.args[4])}")
         for k in range(n - 1):
@@ -199,6 +206,19 @@ class _Unrolled(ast.NodeTransformer):
                 if k < n - 2 or not extrapolate:
                     part = f"min({part}, tab[{first + k + 1}] - tab[{first + k}])"
                 text += f" + {slopes[k]} * ({part})"
+        return ast.parse(text, mode="eval").body
+
+    def _steps(self, name: str, first: int, n: int, how: int, argument: ast.expr) -> ast.AST:
+        """The value of the last point at or before `x`, or of the next at or after it."""
+        if name == "interpolate_slope":
+            return ast.Constant(0.0)
+        x = f"at_{first}_{len(self.lines)}_steps"
+        self._add(f"{x} = {ast.unparse(argument)}")
+        text = f"tab[{first + n}]"
+        reached = ">=" if how == HOLD else ">"
+        for k in range(1, n):
+            at = first + (k if how == HOLD else k - 1)
+            text = f"(tab[{first + n + k}] if {x} {reached} tab[{at}] else {text})"
         return ast.parse(text, mode="eval").body
 
 

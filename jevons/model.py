@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ import sympy as sp
 from jevons import checks, structure, units
 from jevons.elements import Element, Parameter, Roles, Sector, Stock, merged
 from jevons.errors import ModelError, UnitError, nearest
+from jevons.recursion import deep_recursion
+from jevons.run_settings import RunSettings
+from jevons.subscripts import dimension_mistakes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +45,17 @@ class Model:
     roles : Roles, optional
         Efficiencies, services and energy, by name; shocks and rebound need them.
     doc : str
+    check_units : bool
+        False for models that come from elsewhere: units are kept as text and not looked at, documentation and
+        evidence may be missing, and an auxiliary without a finite value does not end a run.
+    settings : RunSettings, optional
+        How the model is run unless a run says otherwise.
+    dimensions : mapping of str to tuple of str, optional
+        Names of the elements of each dimension, in order.
+    subscripts : mapping of str to tuple of str, optional
+        Name without subscripts to its dimensions, by position: elements ``name[A,B]`` are one array over them.
+    unit_synonyms : iterable of iterable of str, optional
+        Words that mean the same unit, for `jevons.unit_report`.
 
     Raises
     ------
@@ -61,6 +75,7 @@ class Model:
     0.367879
     """
 
+    @deep_recursion()
     def __init__(
         self,
         name: str,
@@ -69,6 +84,11 @@ class Model:
         time_unit: str = "yr",
         roles: Roles | None = None,
         doc: str = "",
+        check_units: bool = True,
+        settings: RunSettings | None = None,
+        dimensions: Mapping[str, Iterable[str]] | None = None,
+        subscripts: Mapping[str, Iterable[str]] | None = None,
+        unit_synonyms: Iterable[Iterable[str]] = (),
     ) -> None:
         parts = [s if isinstance(s, Sector) else Sector(name, [s] if isinstance(s, Element) else s) for s in sectors]
         elements = [element for part in parts for element in part.elements]
@@ -77,10 +97,23 @@ class Model:
         self.time_unit = time_unit
         self.roles = roles
         self.doc = doc
+        self.check_units = check_units
+        self.settings = settings
+        self.dimensions: Mapping[str, tuple[str, ...]] = _tuples(dimensions)
+        self.subscripts: Mapping[str, tuple[str, ...]] = _tuples(subscripts)
+        self.unit_synonyms = tuple(tuple(words) for words in unit_synonyms)
         self.sectors: Mapping[str, tuple[str, ...]] = MappingProxyType(merged(part.parts for part in parts))
-        _check(name, elements, roles, time_unit)
+        _check(name, elements, roles, time_unit, check_units, self._option_mistakes(elements))
         self.elements: Mapping[str, Element] = MappingProxyType({e.name: e for e in elements})
-        self.structure = _structure(name, elements, time_unit)
+        self.structure = _structure(name, elements, time_unit, check_units)
+
+    def _option_mistakes(self, elements: Sequence[Element]) -> list[str]:
+        """What is wrong with settings, dimensions and subscripts."""
+        mistakes = list(dimension_mistakes((e.name for e in elements), self.dimensions, self.subscripts))
+        if self.settings is not None:
+            parameters = [e.name for e in elements if isinstance(e, Parameter)]
+            mistakes += self.settings.mistakes(self.start, parameters)
+        return mistakes
 
     @functools.cached_property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -106,7 +139,7 @@ class Model:
 
     def require(self, names: Iterable[str], among: Iterable[str] | None = None, what: str = "name") -> None:
         """Raise a `ModelError` that lists each name the model lacks, with the nearest valid one."""
-        valid = list(self.elements if among is None else among)
+        valid = self.elements if among is None else among if isinstance(among, Collection) else list(among)
         missing = [f"{what} {n!r} is not in the model{nearest(str(n), valid)}" for n in names if n not in valid]
         if missing:
             raise ModelError(f"model {self.name!r}", missing)
@@ -141,9 +174,23 @@ class Model:
             time_unit=self.time_unit,
             roles=roles or self.roles,
             doc=self.doc,
+            **self._options,
         )
 
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What is not the default of the options that most models do without."""
+        given = {
+            "check_units": self.check_units,
+            "settings": self.settings,
+            "dimensions": dict(self.dimensions),
+            "subscripts": dict(self.subscripts),
+            "unit_synonyms": self.unit_synonyms,
+        }
+        return {name: value for name, value in given.items() if value not in (True, None, {}, ())}
+
     @functools.cached_property
+    @deep_recursion()
     def hash(self) -> str:
         """Fingerprint of everything that decides a run; documentation and sources do not."""
         elements = sorted(self.elements.values(), key=lambda e: e.name)
@@ -151,7 +198,10 @@ class Model:
         parts = [f"{self.name} {self.start!r} {self.time_unit} {self.roles}"]
         for e in elements:
             fields = {k: sp.srepr(x) if isinstance(x, sp.Basic) else repr(x) for k, x in vars(e).items()}
+            if fields.get("between") == repr("linear"):
+                del fields["between"]
             parts.append(f"{type(e).__name__} {sorted((k, x) for k, x in fields.items() if k not in told)}")
+        parts += [f"{name} {value!r}" for name, value in self._options.items()]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def unit(self, name: str) -> str:
@@ -161,16 +211,17 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         sectors = [Sector(label, [self.elements[n] for n in names]) for label, names in self.sectors.items()]
-        return _rebuild, (self.name, sectors, self.start, self.time_unit, self.roles, self.doc)
+        return _rebuild, (self.name, sectors, self.start, self.time_unit, self.roles, self.doc, self._options)
 
     # What follows is done by higher layers; a model only passes itself on (docs/decisions/0001).
 
     def run(self, start: float | None = None, end: float | None = None, **options: Any) -> Trajectory:
         """Integrate from the model's own start and report the window from `start` to `end`.
 
-        Options: ``params`` (values for this run), ``method`` (LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, Euler),
-        ``every`` (distance of reported dates), ``dt`` (largest fixed step), ``rtol``, ``atol``, ``max_calls``,
-        ``on_failure`` ('raise' or 'return'); all are explained at `jevons.integrate.run`.
+        A model with `settings` runs by them unless told otherwise. Options: ``params`` (values for this run),
+        ``method`` (LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, RK2, Euler), ``every`` (distance of reported dates),
+        ``dt`` (largest fixed step), ``rtol``, ``atol``, ``max_calls``, ``break_points`` (restart where something
+        switches), ``on_failure`` ('raise' or 'return'); all are explained at `jevons.integrate.run`.
         """
         result: Trajectory = _higher("integrate").run(self, start, end, **options)
         return result
@@ -194,11 +245,18 @@ class Model:
         return result
 
     def to_xmile(self, path: str | Path, **options: Any) -> Path:
-        """Write the model as XMILE; options ``dt``, ``end``, ``params`` (`jevons.interchange.xmile.write_xmile`)."""
-        return Path(_higher("interchange.xmile").write_xmile(self, path, **options))
+        """Write the model as XMILE, with a diagram.
+
+        Options ``dt``, ``end``, ``method``, ``params``: `jevons.interchange.writers.xmile.write_xmile`.
+        """
+        return Path(_higher("interchange.writers.xmile").write_xmile(self, path, **options))
+
+    def to_vensim(self, path: str | Path, **options: Any) -> Path:
+        """Write the model for Vensim (``.mdl``), with a sketch; options as of `to_xmile`."""
+        return Path(_higher("interchange.writers.vensim").write_vensim(self, path, **options))
 
     def __repr__(self) -> str:
-        return str(_higher("display").equations(self))
+        return str(_higher("display").brief(self))
 
     def _repr_latex_(self) -> str:
         return str(_higher("display").latex(self))
@@ -208,8 +266,20 @@ def _higher(module: str) -> Any:
     return importlib.import_module(f"jevons.{module}")
 
 
-def _rebuild(name: str, sectors: list[Sector], start: float, time_unit: str, roles: Roles | None, doc: str) -> Model:
-    return Model(name, *sectors, start=start, time_unit=time_unit, roles=roles, doc=doc)
+def _rebuild(
+    name: str,
+    sectors: list[Sector],
+    start: float,
+    time_unit: str,
+    roles: Roles | None,
+    doc: str,
+    options: Mapping[str, Any],
+) -> Model:
+    return Model(name, *sectors, start=start, time_unit=time_unit, roles=roles, doc=doc, **options)
+
+
+def _tuples(names: Mapping[str, Iterable[str]] | None) -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({name: tuple(values) for name, values in (names or {}).items()})
 
 
 def _with_value(parameter: Parameter, value: float) -> Parameter:
@@ -224,28 +294,34 @@ def _with_value(parameter: Parameter, value: float) -> Parameter:
     )
 
 
-def _structure(name: str, elements: list[Element], time_unit: str) -> structure.Structure:
-    symbols = checks.unit_of({e.name: e for e in elements}, time_unit)
-    time = units.parse_unit(time_unit)
-
-    def unit_text(expression: sp.Expr) -> str:
-        unit = units.infer(expression, symbols, time)
-        return "1" if unit is None else str(unit)
-
+def _structure(name: str, elements: list[Element], time_unit: str, check_units: bool) -> structure.Structure:
     try:
-        return structure.build(elements, unit_text)
+        return structure.build(elements, _unit_text(elements, time_unit) if check_units else lambda _: "")
     except structure.AlgebraicLoop as loop:
         mistake = f"algebraic loop: {' → '.join(loop.path)} (a stock or a delay must break it)"
         raise ModelError(f"model {name!r}", [mistake]) from None
 
 
-def _check(name: str, elements: list[Element], roles: Roles | None, time_unit: str) -> None:
-    mistakes = list(checks.declaration_mistakes(elements))
+def _unit_text(elements: list[Element], time_unit: str) -> Callable[[sp.Expr], str]:
+    symbols = checks.unit_of({e.name: e for e in elements}, time_unit)
+    time = units.parse_unit(time_unit)
+
+    def text(expression: sp.Expr) -> str:
+        unit = units.infer(expression, symbols, time)
+        return "1" if unit is None else str(unit)
+
+    return text
+
+
+def _check(
+    name: str, elements: list[Element], roles: Roles | None, time_unit: str, check_units: bool, found: list[str]
+) -> None:
+    mistakes = list(checks.declaration_mistakes(elements, evidence=check_units)) + found
     mistakes += checks.reference_mistakes(elements, roles)
-    unit_mistakes = list(checks.unit_mistakes(elements, time_unit))
+    unit_mistakes = list(checks.unit_mistakes(elements, time_unit)) if check_units else []
     if unit_mistakes and not mistakes:
         raise UnitError(f"model {name!r}", unit_mistakes)
-    if not mistakes:
+    if not mistakes and check_units:
         mistakes += checks.switch_mistakes(elements)
     if mistakes:
         raise ModelError(f"model {name!r}", mistakes + unit_mistakes)

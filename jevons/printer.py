@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import sympy as sp
 
@@ -29,7 +29,7 @@ def fraction(e: sp.Mul) -> tuple[list[sp.Expr], list[tuple[sp.Expr, sp.Expr]]]:
 class Printer:
     """Prints sympy expressions as Python; numbers at full precision."""
 
-    functions: Mapping[Any, str] = {
+    functions: ClassVar[Mapping[Any, str]] = {
         sp.exp: "exp",
         sp.log: "log",
         sp.tanh: "tanh",
@@ -38,10 +38,21 @@ class Printer:
         sp.sin: "sin",
         sp.cos: "cos",
         sp.tan: "tan",
+        sp.asin: "asin",
+        sp.acos: "acos",
+        sp.atan: "atan",
+        sp.loggamma: "loggamma",
+        sp.erf: "erf",
+        sp.erfc: "erfc",
         sp.floor: "floor",
+        sp.ceiling: "ceil",
         sp.Abs: "abs",
         sp.Max: "max",
         sp.Min: "min",
+        fn.Noise: "noise",
+        fn.NormalQuantile: "normal_quantile",
+        fn.MarketShare: "market_share",
+        fn.MarketShareSlope: "market_share_slope",
     }
 
     def __init__(
@@ -68,6 +79,9 @@ class Printer:
         if isinstance(e, (sp.And, sp.Or)):
             word = " and " if isinstance(e, sp.And) else " or "
             return "(" + word.join(self.doprint(a) for a in e.args) + ")"
+        if isinstance(e, sp.ITE):  # what sympy makes of a condition inside a condition
+            condition, then, otherwise = (self.doprint(a) for a in e.args)
+            return f"({then} if {condition} else {otherwise})"
         if isinstance(e, sp.Not):
             return f"(not {self.doprint(e.args[0])})"
         if isinstance(e, sp.core.relational.Relational):
@@ -77,24 +91,40 @@ class Printer:
             return str(bool(e))
         if isinstance(e, (fn.Lookup, fn.LookupSlope)):
             name = "interpolate" if isinstance(e, fn.Lookup) else "interpolate_slope"
-            first, n, extrapolate = self.tables[e.args[0].name]
-            return f"{name}(tab, {first}, {n}, {extrapolate}, {self.doprint(e.args[1])})"
+            first, n, how = self.tables[e.args[0].name]
+            return f"{name}(tab, {first}, {n}, {how}, {self.doprint(e.args[1])})"
         if isinstance(e, sp.sign):
             text = self.doprint(e.args[0])
             return f"(-1.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else {text})"
         if isinstance(e, sp.Heaviside):  # in derivatives of Max and Min
             text = self.doprint(e.args[0])
             return f"(0.0 if {text} < 0.0 else 1.0 if {text} > 0.0 else 0.5)"
-        for kind, name in self.functions.items():
-            if isinstance(e, kind):
-                return f"{name}({', '.join(self.doprint(a) for a in e.args)})"
+        if isinstance(e, sp.polygamma) and e.args[0] == 0:  # in derivatives of loggamma
+            return f"digamma({self.doprint(e.args[1])})"
+        if isinstance(e, fn.MarketPrice):
+            return f"market_price({self._requests(e.args)})"
+        if isinstance(e, fn.MarketPriceSlope):
+            about = ", ".join(self.doprint(a) for a in e.args[:3])
+            return f"market_price_slope({about}, {self._requests(e.args[3:])})"
+        called = self.functions.get(type(e))
+        if called is not None:
+            return f"{called}({', '.join([self.doprint(a) for a in e.args])})"
         raise TypeError(f"function {type(e).__name__} cannot be used in an equation")
+
+    def _requests(self, args: tuple[sp.Expr, ...]) -> str:
+        """Supply, and each of the columns of a table of requests."""
+        supply, *rows = map(self.doprint, args)
+        return ", ".join([supply, *(f"({', '.join(rows[k::4])},)" for k in range(4))])
 
     def _product(self, e: sp.Mul) -> str:
         above, below = fraction(e)
+        bottom = [self._power(base, exponent) for base, exponent in below]
+        factor = above[0] if above else sp.S.One
+        if isinstance(factor, sp.Rational) and factor.q & (factor.q - 1):  # rounded as the quotient that it is
+            above = above[1:] if factor.p == 1 else [sp.Integer(factor.p), *above[1:]]
+            bottom.insert(0, repr(float(factor.q)))
         top = "*".join(self.doprint(factor) for factor in above) or "1.0"
-        bottom = "*".join(self._power(base, exponent) for base, exponent in below)
-        return f"({top}/({bottom}))" if below else f"({top})"
+        return f"({top}/({'*'.join(bottom)}))" if bottom else f"({top})"
 
     def _power(self, base: Any, exponent: Any) -> str:
         if base == sp.E:
@@ -111,8 +141,18 @@ class Printer:
         return f"pow({text}, {self.doprint(exponent)})"
 
     def _piecewise(self, e: sp.Piecewise) -> str:
-        text = "float('nan')" if e.args[-1].cond != sp.true else self.doprint(e.args[-1].expr)
-        pairs = e.args if e.args[-1].cond != sp.true else e.args[:-1]
-        for value, condition in reversed(pairs):
-            text = f"({self.doprint(value)} if {self.doprint(condition)} else {text})"
-        return text
+        """One conditional expression, without parentheses in parentheses, of which Python reads only so many."""
+        text: list[str] = []
+        rest: sp.Expr = e
+        while isinstance(rest, sp.Piecewise):
+            closed = rest.args[-1].cond == sp.true
+            if closed and len(rest.args) == 2 and isinstance(rest.args[0].expr, sp.Piecewise):
+                (inner, condition), (value, _) = rest.args
+                text.append(f"{self.doprint(value)} if not {self.doprint(condition)} else")
+                rest = inner
+                continue
+            for value, condition in rest.args[:-1] if closed else rest.args:
+                text.append(f"{self.doprint(value)} if {self.doprint(condition)} else")
+            rest = rest.args[-1].expr if closed else sp.nan
+        last = "float('nan')" if rest is sp.nan else self.doprint(rest)
+        return f"({' '.join([*text, last])})" if text else last

@@ -21,6 +21,8 @@ from jevons.toml_file import read_toml
 from jevons.units import UnitMismatch, factor_between, parse_unit
 
 _CHANGE_KEYS = ("factor", "value", "at", "until", "adjustment_time", "unit")
+_MOST_YEARS = 500.0
+"""Units of time after its start up to which a model may be changed; or up to its end, if that is later."""
 _FAR_OUTSIDE = 10.0
 """Multiple of the upper end of a plausible range from which a value is taken for a mistake."""
 _TEXTS = ("name", "title", "doc", "source", "claim")
@@ -93,7 +95,9 @@ class Scenario:
     def check(self, model: Model) -> None:
         """Raise a `ScenarioError` that lists everything in the scenario that `model` cannot do."""
         given = [*self.background.items(), *self.changes.items()]
-        mistakes = [m for name, change in given for m in _mistakes(model, name, change)]
+        expected = "expected Change(factor=...) or Change(value=...), with at=... for a dated one"
+        mistakes = [f"{name!r}: found {c!r}, {expected}" for name, c in given if not isinstance(c, Change)]
+        mistakes += [m for name, change in given if isinstance(change, Change) for m in _mistakes(model, name, change)]
         mistakes += [f"{name!r} is in changes and in background" for name in self.changes if name in self.background]
         if mistakes:
             raise ScenarioError(f"scenario {self.name!r} for model {model.name!r}", mistakes)
@@ -128,7 +132,7 @@ class Scenario:
             element = model[name]
             if change.at is None and isinstance(element, Parameter):
                 value = change.value if change.value is not None else element.value * (change.factor or 1.0)
-                constant.append(_changed(element, value))
+                constant.append(replace(element, value=value))
             else:
                 dated[name] = change
         changed = model.with_elements(constant) if constant else model
@@ -160,7 +164,7 @@ def wrap(model: Model, name: str, change: Change) -> Iterator[Element]:
         equation = reference + (amount - reference) * progress
         size, unit = float(change.value if change.value is not None else 0.0), old.unit
     yield Auxiliary(name, old.unit, equation=equation, doc=old.doc)
-    yield _renamed(old, f"{name}_reference")
+    yield replace(old, name=f"{name}_reference")
     slow = change.adjustment_time > 0
     numbers = [
         (amount.name, unit, size, "Size of the change."),
@@ -192,46 +196,10 @@ def change_values(model: Model, name: str, change: Change) -> dict[str, float]:
 
 
 def _in_model_unit(model: Model, name: str, change: Change) -> Change:
-    if change.unit is None or change.value is None:
+    if change.unit is None or change.value is None or not model.check_units:
         return replace(change, unit=None)
     factor = factor_between(parse_unit(change.unit), parse_unit(model[name].unit))
     return replace(change, value=change.value * (factor or math.nan), unit=None)
-
-
-def _changed(element: Parameter, value: float) -> Parameter:
-    return Parameter(
-        element.name,
-        element.unit,
-        value=value,
-        doc=element.doc,
-        source=element.source,
-        status=element.status,
-        prior=element.prior,
-    )
-
-
-def _renamed(element: Element, name: str) -> Element:
-    if isinstance(element, Parameter):
-        return Parameter(
-            name,
-            element.unit,
-            value=element.value,
-            doc=element.doc,
-            source=element.source,
-            status=element.status,
-            prior=element.prior,
-        )
-    assert isinstance(element, Driver)
-    return Driver(
-        name,
-        element.unit,
-        doc=element.doc,
-        x_unit=element.x_unit,
-        points=element.points,
-        outside=element.outside,
-        source=element.source,
-        status=element.status,
-    )
 
 
 def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
@@ -247,16 +215,19 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
             yield f"{name!r}: {key} {getattr(change, key)!r}, expected a finite number"
     if finite(change.factor) and change.factor is not None and change.factor <= 0:
         yield f"{name!r}: factor {change.factor:g}, expected more than 0"
-    if name in model:
-        yield from _impossible(model[name], name, change)
+    if name in model.elements:
+        yield from _impossible(model.elements[name], name, change)
     if change.at is not None:
+        last = max(model.start + _MOST_YEARS, model.settings.end if model.settings else -math.inf)
         if not finite(change.at):
             yield f"{name!r}: date {change.at!r}, expected a decimal year such as 2025.07"
-        elif not model.start <= change.at <= model.start + 500:
+        elif not model.start <= change.at <= last:
             yield (
                 f"{name!r}: date {change.at:g} is impossible, the model begins at {model.start:g} "
-                f"(expected up to {model.start + 500:g})"
+                f"(expected up to {last:g})"
             )
+        if model.settings and name in (model.settings.time_step, model.settings.end_name):
+            yield f"{name!r}: holds the step or the end of a run, and cannot change during it: leave its date out"
     if change.until is not None:
         begin = model.start if change.at is None else change.at
         if change.at is None:
@@ -265,8 +236,12 @@ def _mistakes(model: Model, name: str, change: Change) -> Iterator[str]:
             yield f"{name!r}: until {change.until!r}, expected a decimal year such as 2026.5"
         elif finite(begin) and change.until <= begin:
             yield f"{name!r}: until {change.until:g}, expected a date after {begin:g}"
-    if change.unit is not None:
-        yield from _unit_mistakes(model[name], name, change)
+    if change.unit is not None and name in model.elements:
+        if model.check_units:
+            yield from _unit_mistakes(model.elements[name], name, change)
+        elif change.unit != model.elements[name].unit:
+            own = model.elements[name].unit
+            yield f"{name!r}: unit {change.unit!r}, expected the model's own as it is written, {own!r}, or none"
     if not finite(change.adjustment_time) or change.adjustment_time < 0:
         yield f"{name!r}: adjustment_time {change.adjustment_time!r}, expected 0 or more"
     elif change.adjustment_time > 0 and change.at is None:
@@ -282,7 +257,7 @@ def _impossible(element: Element, name: str, change: Change) -> Iterator[str]:
     if change.value is None or not finite(change.value):
         return
     value, prior = change.value, element.prior
-    if change.unit is not None:
+    if change.unit is not None and change.unit != element.unit:
         with contextlib.suppress(UnitMismatch):
             value *= factor_between(parse_unit(str(change.unit)), parse_unit(element.unit)) or 1.0
     share = isinstance(prior, Range) and element.unit == "1" and prior.low >= 0 and prior.high <= 1

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from jevons import compiled
 from jevons.errors import JevonsError, nearest
 from jevons.integrate import compile_model, fixed_steps, parameter_vector
+from jevons.run_settings import choose
 from jevons.system import System
 from jevons.trajectory import RunStatus, Status
 
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 METHODS = {**compiled.FIXED, **compiled.ADAPTIVE}
 SLICE = 16 * compiled.LANES
 """Members that a thread takes at a time."""
+MOST_STEPS = 200_000
+"""Steps of a given length that every member may take: each has its place in memory."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +97,29 @@ class Simulation:
     times : array
         Reported dates, rising, from the model's start on.
     outputs : sequence of str
-    method : {'RK4', 'Euler', 'DOPRI5'}
+    method : {'RK4', 'RK2', 'Euler', 'DOPRI5'}
         Steps of equal length at most `dt`, or Dormand and Prince 5(4) with steps that keep the error of each member
         within `rtol` and `atol`. At every break point (date of a step, pulse or ramp, knot of a driver) of each
-        member integration restarts.
+        member integration restarts. By default that of the model's settings, with DOPRI5 for an adaptive one, else
+        RK4.
     dt : float
-        Largest step; 1/32 yr agrees with adaptive integration to 1e-7 on the world model.
+        Largest step; by default that of the model's settings, else 1/32 (1/32 yr agrees with adaptive integration
+        to 1e-7 on the world model).
     rtol, atol : float
         Tolerances of DOPRI5 (`atol` in units of each stock, or of its logarithm).
     max_steps : int
         Most steps of DOPRI5, so that no run hangs.
     params : mapping, optional
         Values that hold for every member unless it changes them.
+    break_points : bool, optional
+        Whether integration restarts where something switches. Without, steps of `dt` go from the start as
+        simulation programs do, and of each date the first step is reported that comes to within half a step of it.
+        By default False for fixed steps of a model with settings, else True.
 
     Raises
     ------
     JevonsError
-        For unknown outputs, parameters or methods, and dates that do not rise from the model's start.
+        For unknown outputs, parameters or methods, dates that do not rise from the model's start, and too many steps.
 
     Examples
     --------
@@ -127,39 +136,57 @@ class Simulation:
         times: Iterable[float],
         outputs: Sequence[str],
         *,
-        method: str = "RK4",
-        dt: float = 1 / 32,
+        method: str | None = None,
+        dt: float | None = None,
         rtol: float = 1e-8,
         atol: float = 1e-10,
         max_steps: int = 100_000,
         params: Mapping[str, float] | None = None,
+        break_points: bool | None = None,
     ) -> None:
         self._model: Model | None = model
         self._tangents: str | None = None
-        self.system = compile_model(model)
+        chosen = choose(model.settings, method, dt, break_points, METHODS, "RK4", "DOPRI5")
+        self.system = compile_model(model, chosen.break_points)
         self.base = parameter_vector(model, self.system, params)
         self.times = np.asarray(list(times), dtype=float)
         rising = self.times.size > 0 and bool((np.diff(self.times) > 0).all())
         if not rising or not np.isfinite(self.times).all() or self.times[0] < model.start - 1e-9:
             raise JevonsError(f"dates of a run: expected rising dates from the model's start, {model.start:g}, on")
-        if method not in METHODS:
-            raise JevonsError(f"method {method!r}, expected one of {', '.join(METHODS)}{nearest(method, METHODS)}")
-        for name, number in {"dt": dt, "rtol": rtol, "atol": atol, "max_steps": max_steps}.items():
+        chosen = chosen.tied(self.system.parameters, self.base, params)
+        for name, number in {"dt": chosen.dt, "rtol": rtol, "atol": atol, "max_steps": max_steps}.items():
             if not (math.isfinite(number) and number > 0):
                 raise JevonsError(f"{name} {number!r}, expected a number more than 0")
         self.outputs = tuple(outputs)
         model.require([n for n in self.outputs if n not in self.system.outputs], self.system.outputs, "output")
         self.units = {name: model.unit(name) for name in self.outputs if name in model.elements}
-        self.method = method
-        self._steps = (METHODS[method], float(dt), float(rtol), float(atol), int(max_steps))
+        self.method, self.dt, self.break_points = chosen.method, float(chosen.dt), chosen.break_points
+        literal = self.method in compiled.FIXED and not self.break_points
+        self._grid = chosen.grid(model.start, self.times, MOST_STEPS) if literal else None
+        self._step_name = model.settings.time_step if literal and model.settings else None
+        longest = self.dt if self._grid is None else 1.5 * float(self._grid.steps.max())  # one step to each node
+        self._steps = (METHODS[self.method], longest, float(rtol), float(atol), int(max_steps))
         self._places = {name: i for i, name in enumerate(self.system.parameters)}
-        knots = np.array(self.system.knots)
-        inside = (knots > self.system.start) & (knots < self.times[-1])
+        report, knots = self._nodes()
+        lengths = np.empty(0) if self._grid is None else self._grid.steps
         columns = np.array([self.system.outputs.index(n) for n in self.outputs], dtype=np.int64)
         self._fixed = (
-            self.system.start, self.times, knots[inside], columns, np.array(self.system.guesses),
+            self.system.start, report, knots, columns, lengths, np.array(self.system.guesses),
             np.array(self.system.log, dtype=np.bool_), np.array(self.system.tables or (0.0,)), self.system.n_switches,
         )  # fmt: skip
+
+    def _nodes(self) -> tuple[Floats, Floats]:
+        """Dates at which every member has a node: where outputs are recorded, and others."""
+        if self._grid is None:
+            knots = np.array(self.system.knots)
+            return self.times, knots[(knots > self.system.start) & (knots < self.times[-1])]
+        last = int(self._grid.places[-1])
+        inside = np.setdiff1d(np.arange(1, last), self._grid.places, assume_unique=True)
+        return self._grid.dates[self._grid.places], self._grid.dates[inside]
+
+    def _asked(self, values: Floats, axis: int) -> Floats:
+        """Values at the dates asked for, from those at the steps that report them."""
+        return values if self._grid is None else np.take(values, self._grid.rows, axis=axis)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}
@@ -172,7 +199,9 @@ class Simulation:
     @property
     def fingerprint(self) -> str:
         """Hash of all that the results depend on but the rows."""
-        parts = (self.system, self.base.tolist(), self.times.tolist(), self.outputs, self._steps)
+        parts: tuple[Any, ...] = (self.system, self.base.tolist(), self.times.tolist(), self.outputs, self._steps)
+        if self._grid is not None:
+            parts += (self._grid.dates.tolist(), self._grid.places.tolist())
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     def places(self, names: Iterable[str]) -> NDArray[np.int64]:
@@ -181,6 +210,8 @@ class Simulation:
         for name in names:
             if name not in self._places:
                 raise JevonsError(f"parameter {name!r} is not in the model{nearest(name, self.system.parameters)}")
+            if name == self._step_name:
+                raise JevonsError(f"parameter {name!r} holds the step, the same for all runs of a simulation: give dt")
         return np.array([self._places[n] for n in names], dtype=np.int64)
 
     def run(self, params: Mapping[str, float] | None = None) -> Member:
@@ -188,16 +219,16 @@ class Simulation:
         p = self.vector(params)
         if self.method not in compiled.FIXED:
             return self.run_vector(p)
-        order, dt = self._steps[:2]
-        values, status = fixed_steps(self.system, p, self.times, order, dt)
-        member = Member(np.full((self.times.size, len(self.outputs)), math.nan), status)
-        member.values[: len(values)] = values[:, self._fixed[3]]
-        wrong = np.argwhere(~np.isfinite(member.values[: len(values)]))
-        if not wrong.size:
-            return member
-        row, column = wrong[0]
-        member.values[row:] = math.nan
-        return Member(member.values, RunStatus(Status.DIVERGED, float(self.times[row]), self.outputs[column]))
+        report = self._fixed[1]
+        found, status = fixed_steps(self.system, p, report, self._steps[0], self.dt, grid=self._grid)
+        values = np.full((report.size, len(self.outputs)), math.nan)
+        values[: len(found)] = found[:, self._fixed[3]]
+        wrong = np.argwhere(~np.isfinite(values[: len(found)]))
+        if wrong.size:
+            row, column = wrong[0]
+            values[row:] = math.nan
+            status = RunStatus(Status.DIVERGED, float(report[row]), self.outputs[column])
+        return Member(self._asked(values, 0), status)
 
     def vector(self, params: Mapping[str, float] | None) -> Floats:
         """Full parameter vector with some parameters changed."""
@@ -208,10 +239,10 @@ class Simulation:
 
     def run_vector(self, p: Floats) -> Member:
         """Run once in machine code, with a full parameter vector."""
-        kernel = compiled.member_kernel(self.system.source, self.method in compiled.ADAPTIVE, lanes=1)
+        kernel = compiled.member_kernel(self.system.source, self.method in compiled.ADAPTIVE, 1, self._grid is not None)
         members = self._empty(1)
         self._run(kernel, np.ascontiguousarray(p[None, :]), np.arange(p.size), members, 0, 1)
-        return Member(members.values[0], members.status(0))
+        return Member(self._asked(members.values[0], 0), members.status(0))
 
     def run_members(self, rows: Floats, names: Sequence[str], threads: int = 1) -> Members:
         """Run many members.
@@ -234,17 +265,18 @@ class Simulation:
         places = self.places(names)
         members = self._empty(len(rows))
         if not len(rows):
-            return members
-        kernel = compiled.member_kernel(self.system.source, self.method in compiled.ADAPTIVE)
+            return replace(members, values=self._asked(members.values, 1))
+        literal = self._grid is not None
+        kernel = compiled.member_kernel(self.system.source, self.method in compiled.ADAPTIVE, exact=literal)
         slices = [(first, min(first + SLICE, len(rows))) for first in range(0, len(rows), SLICE)]
         if threads == 1 or len(slices) == 1:
             for first, last in slices:
                 self._run(kernel, rows, places, members, first, last)
-            return members
+            return replace(members, values=self._asked(members.values, 1))
         self._run(kernel, rows, places, members, *slices[0])  # compiles once
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda s: self._run(kernel, rows, places, members, *s), slices[1:]))
-        return members
+        return replace(members, values=self._asked(members.values, 1))
 
     def gradient(self, params: Mapping[str, float] | None = None, wrt: Sequence[str] = ()) -> tuple[Member, Floats]:
         """Run one member with the exact derivatives of its outputs.
@@ -259,7 +291,7 @@ class Simulation:
         -------
         member : Member
         jacobian : array of shape (dates, outputs, len(wrt))
-            Derivatives of the discrete solution (RK4 or Euler); a date that is a parameter moves its break point.
+            Derivatives of the discrete solution; a date that is a parameter moves its break point.
             At a kink the derivative is one-sided; NaN from where the run stopped.
 
         Notes
@@ -271,7 +303,9 @@ class Simulation:
     def gradient_vector(self, p: Floats, wrt: Sequence[str]) -> tuple[Member, Floats]:
         """As `gradient`, for a full parameter vector."""
         if self.method not in compiled.FIXED:
-            raise JevonsError(f"gradients need method 'RK4' or 'Euler', found {self.method!r}")
+            raise JevonsError(
+                f"gradients need a method of fixed steps, {', '.join(compiled.FIXED)}, found {self.method!r}"
+            )
         system, width = self.system, compiled.DIRECTION_LANES
         blocks = max(1, -(-len(wrt) // width))
         seeds = np.zeros((blocks, system.n_vector * width))
@@ -287,15 +321,17 @@ class Simulation:
                 raise JevonsError(f"{name!r} is neither a parameter nor a stock{nearest(name, known)}")
         full = np.zeros(system.n_vector)
         full[: p.size] = p
-        values = np.full((self.times.size, len(self.outputs)), math.nan)
-        gradients = np.full((self.times.size, len(self.outputs), blocks * width), math.nan)
+        values = np.full((self._fixed[1].size, len(self.outputs)), math.nan)
+        gradients = np.full((*values.shape, blocks * width), math.nan)
         if not np.isfinite(p).all():
             bad = int(np.argmin(np.isfinite(p)))
-            return Member(values, run_status(system, 3, system.start, bad)), gradients[:, :, : len(wrt)]
+            member = Member(self._asked(values, 0), run_status(system, 3, system.start, bad))
+            return member, self._asked(gradients[:, :, : len(wrt)], 0)
         order, dt = self._steps[:2]
-        kernel = compiled.gradient_kernel(self._tangent_source())
+        kernel = compiled.gradient_kernel(self._tangent_source(), self._grid is not None)
         ended = kernel(full, seeds, start_seeds, *self._fixed, len(system.outputs), order, dt, values, gradients)
-        return Member(values, run_status(system, *ended)), gradients[:, :, : len(wrt)]
+        member = Member(self._asked(values, 0), run_status(system, *ended))
+        return member, self._asked(gradients[:, :, : len(wrt)], 0)
 
     def _tangent_source(self) -> str:
         if self._tangents is None:
@@ -305,11 +341,11 @@ class Simulation:
                 )
             from jevons.codegen import generate_tangents
 
-            self._tangents = generate_tangents(self._model)
+            self._tangents = generate_tangents(self._model, break_points=self.break_points)
         return self._tangents
 
     def _empty(self, members: int) -> Members:
-        shape = (members, self.times.size, len(self.outputs))
+        shape = (members, self._fixed[1].size, len(self.outputs))
         return Members(
             np.full(shape, math.nan),
             np.zeros(members, np.int8),

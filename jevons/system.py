@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from jevons.clearing import market_price, market_price_slope, market_share, market_share_slope
 from jevons.errors import ModelError, nearest
+from jevons.special_functions import (
+    digamma,
+    loggamma,
+    noise,
+    normal_quantile,
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ class RunnableModel:
     units : mapping of str to str
     energy : str or None
         Output of energy use, if the model has roles.
+    dimensions, subscripts : mapping of str to tuple of str
+        Elements of each dimension, and the dimensions of each array, as in `jevons.model.Model`.
     """
 
     name: str
@@ -81,6 +92,8 @@ class RunnableModel:
     names: tuple[str, ...]
     units: Mapping[str, str]
     energy: str | None = None
+    dimensions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subscripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -102,9 +115,20 @@ class RunnableModel:
             raise ModelError(f"model {self.name!r}", missing)
 
 
-def interpolate(table: Any, first: int, n: int, extrapolate: int, x: float) -> float:
-    """Linear interpolation in points stored as n arguments followed by n values."""
-    if not extrapolate:
+CLAMP, EXTRAPOLATE, HOLD, FORWARD, JUMPS = 0, 1, 2, 3, 4
+
+
+def interpolation_code(between: str, outside: str, xs: Sequence[float]) -> int:
+    """How a table is interpolated, as a number; straight lines with jumps count 4 more."""
+    if between != "linear":
+        return HOLD if between == "hold" else FORWARD
+    jumps = any(a == b for a, b in itertools.pairwise(xs))
+    return (EXTRAPOLATE if outside == "extrapolate" else CLAMP) + (JUMPS if jumps else 0)
+
+
+def interpolate(table: Any, first: int, n: int, how: int, x: float) -> float:
+    """Interpolation in points stored as n arguments followed by n values, see `interpolation_code`."""
+    if how % 4 != 1:
         if x <= table[first]:
             return float(table[first + n])
         if x >= table[first + n - 1]:
@@ -112,12 +136,16 @@ def interpolate(table: Any, first: int, n: int, extrapolate: int, x: float) -> f
     k = interval(table, first, n, x)
     x0, x1 = table[first + k], table[first + k + 1]
     y0, y1 = table[first + n + k], table[first + n + k + 1]
+    if how == 2:
+        return float(y0 if x < x1 else y1)
+    if how == 3:
+        return float(y0 if x <= x0 else y1)
     return float(y0 + (y1 - y0) * ((x - x0) / (x1 - x0)))
 
 
-def interpolate_slope(table: Any, first: int, n: int, extrapolate: int, x: float) -> float:
+def interpolate_slope(table: Any, first: int, n: int, how: int, x: float) -> float:
     """Slope of `interpolate`; at a knot that of the interval to the right."""
-    if not extrapolate and (x < table[first] or x >= table[first + n - 1]):
+    if how == 2 or how == 3 or (how % 4 == 0 and (x < table[first] or x >= table[first + n - 1])):
         return 0.0
     k = interval(table, first, n, x)
     return float((table[first + n + k + 1] - table[first + n + k]) / (table[first + k + 1] - table[first + k]))
@@ -134,6 +162,24 @@ def interval(table: Any, first: int, n: int, x: float) -> int:
     return low
 
 
+def _interpolate(table: Any, first: int, n: int, how: int, x: float) -> float:
+    """`interpolate` for plain Python, searched in C: the same bits."""
+    last = first + n - 1
+    if how % 4 != 1:
+        if x <= table[first]:
+            return float(table[first + n])
+        if x >= table[last]:
+            return float(table[last + n])
+    k = bisect_right(table, x, first + 1, last) - 1
+    x0, x1 = table[k], table[k + 1]
+    y0, y1 = table[k + n], table[k + n + 1]
+    if how == 2:
+        return float(y0 if x < x1 else y1)
+    if how == 3:
+        return float(y0 if x <= x0 else y1)
+    return float(y0 + (y1 - y0) * ((x - x0) / (x1 - x0)))
+
+
 PYTHON_NAMES: dict[str, Any] = {
     "exp": math.exp,
     "log": math.log,
@@ -145,10 +191,24 @@ PYTHON_NAMES: dict[str, Any] = {
     "sin": math.sin,
     "cos": math.cos,
     "tan": math.tan,
+    "asin": math.asin,
+    "acos": math.acos,
+    "atan": math.atan,
+    "erf": math.erf,
+    "erfc": math.erfc,
     "floor": math.floor,
+    "ceil": math.ceil,
     "abs": abs,
     "max": max,
     "min": min,
-    "interpolate": interpolate,
+    "interpolate": _interpolate,
     "interpolate_slope": interpolate_slope,
+    "noise": noise,
+    "normal_quantile": normal_quantile,
+    "loggamma": loggamma,
+    "digamma": digamma,
+    "market_price": market_price,
+    "market_price_slope": market_price_slope,
+    "market_share": market_share,
+    "market_share_slope": market_share_slope,
 }

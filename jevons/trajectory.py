@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jevons import subscripts as arrays
 from jevons.errors import JevonsError, nearest
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ class Trajectory:
     model : str
         Name of the model.
     time_unit : str
+    dimensions, subscripts : mapping of str to tuple of str
+        Elements of each dimension, and the dimensions of each array, as in `jevons.model.Model`.
 
     Examples
     --------
     ``run["dc_electricity"]`` is a pandas Series over dates; ``run.to_csv(path)`` reads back with
-    ``Trajectory.read_csv(path)`` to an equal object.
+    ``Trajectory.read_csv(path)`` to an equal object. ``run.array("Stock A")`` holds all of ``Stock A[...]``.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class Trajectory:
         status: RunStatus,
         model: str = "",
         time_unit: str = "yr",
+        dimensions: Mapping[str, Sequence[str]] | None = None,
+        subscripts: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.times = np.asarray(times, dtype=float)
         self.values = np.asarray(values, dtype=float)
@@ -103,10 +108,18 @@ class Trajectory:
         self.status = status
         self.model = model
         self.time_unit = time_unit
+        self.dimensions = {name: tuple(elements) for name, elements in (dimensions or {}).items()}
+        self.subscripts = {name: tuple(over) for name, over in (subscripts or {}).items()}
         self._columns = {name: i for i, name in enumerate(self.names)}
 
     def _column(self, name: str) -> NDArray[np.float64]:
         if name not in self._columns:
+            elements = [n for n in self.names if n.startswith(f"{name}[")]
+            if elements and name in self.subscripts:
+                raise JevonsError(
+                    f"{name!r} is an array of {len(elements)}: use run.array({name!r}), or a full name such as "
+                    f"{elements[0]!r}"
+                )
             raise JevonsError(f"{name!r} is not in this trajectory{nearest(name, self.names)}")
         column: NDArray[np.float64] = self.values[:, self._columns[name]]
         return column
@@ -118,6 +131,35 @@ class Trajectory:
         series = pd.Series(self._column(name), index=index, name=name)
         series.attrs["unit"] = self.units[name]
         return series
+
+    def array(self, name: str) -> xr.DataArray:
+        """A variable over dates and its dimensions; NaN for combinations of labels that it does not have.
+
+        Raises
+        ------
+        JevonsError
+            If it is neither a variable nor an array.
+        """
+        found = self._arrays()
+        if name not in found and name not in self._columns:
+            raise JevonsError(f"{name!r} is not in this trajectory{nearest(name, (*found, *self.names))}")
+        return self._labelled(name, found.get(name), ())
+
+    def _arrays(self) -> dict[str, dict[tuple[str, ...], int]]:
+        return arrays.arrays(self.names, self.subscripts)
+
+    def _labelled(self, name: str, columns: dict[tuple[str, ...], int] | None, taken: Sequence[str]) -> xr.DataArray:
+        import xarray as xr
+
+        if columns is None:
+            array = xr.DataArray(self._column(name), dims=("time",))
+            units = {self.units[name]}
+        else:
+            array = arrays.labelled(self.values, columns, self.subscripts[name], self.dimensions, taken)
+            units = {self.units[self.names[column]] for column in columns.values()}
+        array = array.assign_coords(time=("time", self.times, {"units": self.time_unit})).rename(name)
+        array.attrs["units"] = units.pop() if len(units) == 1 else ""
+        return array
 
     def at(self, name: str, time: float) -> float:
         """Value at a date, by cubic interpolation between the reported dates (exact at them)."""
@@ -169,6 +211,8 @@ class Trajectory:
             "status": [self.status.kind.name, self.status.time, self.status.element, self.status.detail],
             "units": self.units,
         }
+        if self.dimensions or self.subscripts:
+            head |= {"dimensions": self.dimensions, "subscripts": self.subscripts}
         frame = pd.DataFrame(self.values, columns=list(self.names))
         frame.insert(0, "time", self.times)
         path = Path(path)
@@ -207,17 +251,27 @@ class Trajectory:
                 RunStatus(Status[kind], time, element, detail),
                 head["model"],
                 head["time_unit"],
+                head.get("dimensions"),
+                head.get("subscripts"),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise JevonsError(f"{path}: not a trajectory written by to_csv ({error})") from error
 
     def to_xarray(self) -> xr.Dataset:
-        """Labelled dataset with units as attributes."""
+        """Labelled dataset with units as attributes; elements ``name[A,B]`` of an array are one variable `name`."""
         import xarray as xr
 
-        variables = {n: ("time", self.values[:, i], {"units": self.units[n]}) for n, i in self._columns.items()}
+        gathered = self._arrays()
+        inside = {self.names[column] for columns in gathered.values() for column in columns.values()}
+        names = list(dict.fromkeys(self._variable(n, inside) for n in self.names))
+        variables = {n: self._labelled(n, gathered.get(n), names) for n in names}
         attrs = {"model": self.model, "status": str(self.status)}
-        return xr.Dataset(variables, coords={"time": ("time", self.times, {"units": self.time_unit})}, attrs=attrs)
+        time = {"time": ("time", self.times, {"units": self.time_unit})}
+        return xr.Dataset(variables, coords=time, attrs=attrs)
+
+    @staticmethod
+    def _variable(name: str, inside: set[str]) -> str:
+        return name.partition("[")[0] if name in inside else name
 
     def plot(self, *names: str, ax: Axes | None = None) -> Axes:
         """Plot variables that share a unit over time."""
@@ -233,6 +287,7 @@ class Trajectory:
             and self.units == other.units
             and self.status == other.status
             and (self.model, self.time_unit) == (other.model, other.time_unit)
+            and (self.dimensions, self.subscripts) == (other.dimensions, other.subscripts)
             and np.array_equal(self.times, other.times)
             and np.array_equal(self.values, other.values, equal_nan=True)
         )

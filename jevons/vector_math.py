@@ -24,6 +24,8 @@ import math
 import types
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jevons.special_functions import QUANTILE_A, QUANTILE_B, QUANTILE_C, QUANTILE_D, QUANTILE_E, QUANTILE_F
+
 if TYPE_CHECKING:  # single instructions; `vector_functions` supplies them
     _T = TypeVar("_T", int, float)
 
@@ -75,6 +77,10 @@ _HALF_PI, _HALF_PI_MIDDLE, _HALF_PI_LOW = 1.5707963267948966, 6.123233995736766e
 _TWO_PI, _TWO_PI_LOW = 6.283185307179586, 2.4492935982947064e-16
 # Where the second reduction of angles begins; it reads the first 1152 bits of 1 / (2 pi) from 61 starts, 16 bits apart.
 _FAR, _STARTS = 2.0**47, 61
+# Of splitmix64, as signed numbers; and what rounds to a whole number, which it leaves in the low bits.
+_GAMMA, _STREAM_GAMMA = -0x61C8864680B583EB, -0x2ECBDABC217D106B
+_MIX_1, _MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
+_WHOLE = 1.5 * 2.0**52
 _TURN_BITS = int(
     "28be60db9391054a7f09d5f47d4d377036d8a5664f10e4107f9458eaf7aef1586dc91b8e909374b801924bba82746487"
     "3f877ac72c4a69cfba208d7d4baed1213a671c09ad17df904e64758e60d4ce7d272117e2ef7e4a0ec7fe25fff7816603"
@@ -340,11 +346,51 @@ def tan(x: float) -> float:
     return _real(_bits(value) ^ (_bits(x) & _SIGN))
 
 
+def _mixed(z: int) -> int:
+    """The finaliser of splitmix64, on integers that wrap around."""
+    z = (z ^ _shift_right(z, 30)) * _MIX_1
+    z = (z ^ _shift_right(z, 27)) * _MIX_2
+    return z ^ _shift_right(z, 31)
+
+
+def noise(seed: float, stream: float, index: float) -> float:
+    """Number in (0, 1) by a hash of three whole numbers, the same bits as `jevons.system.noise`."""
+    state = _mixed(_bits(seed + _WHOLE) + _GAMMA)
+    state = _mixed(state + _bits(stream + _WHOLE) * _STREAM_GAMMA + _STREAM_GAMMA)
+    state = _mixed(state + _bits(index + _WHOLE) * _GAMMA + _GAMMA)
+    value = ((_real(_shift_right(state, 12) | _TWO_52) - 2.0**52) + 0.5) * 2.0**-52
+    known = (abs(seed) < 2.0**51) & (abs(stream) < 2.0**51) & (abs(index) < 2.0**51)
+    return _select(known, value, _NAN)
+
+
+def _polynomial(c: tuple[float, ...], x: float) -> float:
+    """Polynomial of degree 7 by Horner's rule, coefficients in rising order."""
+    high = _fma(_fma(_fma(c[7], x, c[6]), x, c[5]), x, c[4])
+    return _fma(_fma(_fma(_fma(high, x, c[3]), x, c[2]), x, c[1]), x, c[0])
+
+
+def normal_quantile(u: float) -> float:
+    """Standard normal quantile by the three rational approximations of AS 241, all of which are computed.
+
+    Relative error below 1e-15.
+    """
+    q = u - 0.5
+    middle = 0.180625 - q * q
+    near = q * (_polynomial(QUANTILE_A, middle) / _polynomial(QUANTILE_B, middle))
+    r = math.sqrt(-log(_select(q < 0.0, u, 1.0 - u)))
+    tail = _polynomial(QUANTILE_C, r - 1.6) / _polynomial(QUANTILE_D, r - 1.6)
+    far = _polynomial(QUANTILE_E, r - 5.0) / _polynomial(QUANTILE_F, r - 5.0)
+    size = _select(r > 5.0, far, tail)
+    value = _select(abs(q) <= 0.425, near, _select(q < 0.0, -size, size))
+    value = _select(u == 0.0, -_INF, _select(u == 1.0, _INF, value))
+    return _select((u >= 0.0) & (u <= 1.0), value, _NAN)
+
+
 @functools.cache
 def vector_functions() -> dict[str, Any]:
-    """Return exp, log, pow, tanh, sinh, cosh, sin, cos and tan by name, compiled.
+    """Return exp, log, pow, tanh, sinh, cosh, sin, cos, tan, noise and normal_quantile by name, compiled.
 
-    They are for use inside other compiled functions, as globals of these, and take one number each in plain Python.
+    They are for use inside other compiled functions, as globals of these, and take plain numbers in Python.
 
     Examples
     --------
@@ -395,6 +441,6 @@ def vector_functions() -> dict[str, Any]:
     return {function.__name__: names[function.__name__] for function in _FUNCTIONS}
 
 
-_HELPERS = (_expm1_tail, _reduce_exp, _scale, _split, _reduce_hyperbolic, _divide, _two_sum)
+_HELPERS = (_expm1_tail, _reduce_exp, _scale, _split, _reduce_hyperbolic, _divide, _two_sum, _mixed, _polynomial)
 _ANGLES = (_reduce_near, _reduce_far, _sine_cosine)
-_FUNCTIONS = (exp, log, pow, tanh, sinh, cosh, sin, cos, tan)
+_FUNCTIONS = (exp, log, pow, tanh, sinh, cosh, sin, cos, tan, noise, normal_quantile)

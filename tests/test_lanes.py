@@ -189,7 +189,7 @@ def test_a_model_without_stocks_and_one_with_time():
 
 
 def test_wrong_input_is_told():
-    with pytest.raises(JevonsError, match="method 'RK5', expected one of Euler, RK4, DOPRI5; did you mean 'RK4'"):
+    with pytest.raises(JevonsError, match="method 'RK5', expected one of Euler, RK2, RK4, DOPRI5; did you mean 'RK4'"):
         Simulation(decay(), [1.0], ["x"], method="RK5")
     with pytest.raises(JevonsError, match="dt -1, expected a number more than 0"):
         Simulation(decay(), [1.0], ["x"], dt=-1)

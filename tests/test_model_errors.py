@@ -54,7 +54,8 @@ MISTAKES = {
     "no source": ([parameter("a", 1.0, source="")], "'a': source is missing"),
     "bad status": (
         [parameter("a", 1.0, status="mesured")],
-        "'a': status 'mesured', expected one of measured, literature, fitted, assumed; did you mean 'measured'?",
+        "'a': status 'mesured', expected one of measured, literature, fitted, assumed, imported; "
+        "did you mean 'measured'?",
     ),
     "value is not finite": ([parameter("a", float("nan"))], "'a': value nan, expected a finite number"),
     "value is no number": ([parameter("a", True)], "'a': value True, expected a finite number"),
@@ -261,12 +262,12 @@ def test_all_mistakes_come_in_one_message():
 
 
 def test_function_without_code():
-    model = accumulate(sp.erf(v.x) / v.year, auxiliary("b", sp.Mod(v.x, 2)))
+    model = accumulate(sp.gamma(v.x) / v.year, auxiliary("b", sp.Mod(v.x, 2)))
     with pytest.raises(ModelError) as caught:
         compile_model(model)
     assert sorted(caught.value.mistakes) == [
         "'b': function Mod cannot be used in an equation",
-        "'inflow': function erf cannot be used in an equation",
+        "'inflow': function gamma cannot be used in an equation",
     ]
 
 

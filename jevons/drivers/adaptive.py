@@ -109,7 +109,7 @@ def error_norm(n, lane, h, x, z, k, rtol, atol):
 
 
 def integrate(
-    first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, order, dt, rtol, atol, max_steps,
+    first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, lengths, order, dt, rtol, atol, max_steps,
     out, values, codes, reached, culprit,
 ):  # fmt: skip
     """Integrate every lane with steps of its own; dense output at reported dates, restart at break points."""

@@ -1,4 +1,4 @@
-"""Members integrated with steps of equal length between nodes: Euler and classical Runge-Kutta."""
+"""Members integrated with steps of equal length between nodes: Euler, midpoint rule and classical Runge-Kutta."""
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ first_bad: Function
 lay_nodes: Function
 record: Function
 switch_on: Function
-EULER = 1
+EULER, MIDPOINT = 1, 2
 
 
 def integrate(
-    first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, order, dt, rtol, atol, max_steps,
+    first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, lengths, order, dt, rtol, atol, max_steps,
     out, values, codes, reached, culprit,
 ):  # fmt: skip
-    """Integrate all lanes with steps of equal length between nodes."""
+    """Integrate all lanes with steps of equal length between nodes; one of each of the `lengths`, if there are any."""
     size = n * LANES
     y, k1, k2, k3, k4 = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     t, h, stage, middle = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
@@ -34,6 +34,7 @@ def integrate(
     n_nodes = 1 + report.size + knots.size + n_dates
     nodes, node_report = np.empty(n_nodes * LANES), np.empty(n_nodes * LANES, np.int64)
     lay_nodes(start, report, knots, dates, n_dates, nodes, node_report)
+    taken = 0
     for node in range(n_nodes):
         here = node * LANES
         asked = False
@@ -56,7 +57,10 @@ def integrate(
             steps[lane] = max(1, int(np.ceil(length / dt - 1e-6))) if length > 0.0 else 0
             most = max(most, steps[lane])
             h[lane] = length / steps[lane] if steps[lane] else 0.0
+            if lengths.size and length > 0.0:
+                steps[lane], h[lane] = 1, lengths[taken]
             middle[lane] = nodes[here + lane] + 0.5 * length
+        taken += most > 0
         switch_on(middle, 0.0, dates, n_dates, s)
         for i in range(n):
             for lane in range(LANES):
@@ -83,6 +87,10 @@ def integrate(
             for k in range(size):
                 y[k] = x[k] + 0.5 * step[k] * k1[k]
             rhs(stage, y, p, s, tab, k2)
+            if order == MIDPOINT:
+                for k in range(size):
+                    x[k] = x[k] + step[k] * k2[k] if active[k] else x[k]
+                continue
             for k in range(size):
                 y[k] = x[k] + 0.5 * step[k] * k2[k]
             rhs(stage, y, p, s, tab, k3)

@@ -26,7 +26,7 @@ FIXED_POINT_ITERATIONS = 5_000
 FIXED_POINT_TOLERANCE = 1e-14
 STALLED_TOLERANCE = 1e-9
 SAME_DATE = 1e-9
-EULER = 1
+EULER, MIDPOINT = 1, 2
 
 
 def first_not_finite(x):
@@ -120,7 +120,8 @@ def advance(x, xd, h, hd, moving, k, kd, factor, y, yd):
 
 
 def run_gradient(
-    p, pd, x_seed, start, report, knots, columns, guesses, is_log, tab, n_dates, n_outputs, order, dt, values, gradients
+    p, pd, x_seed, start, report, knots, columns, lengths, guesses, is_log, tab, n_dates, n_outputs, order, dt,
+    values, gradients,
 ):  # fmt: skip
     """Run one member with directions.
 
@@ -167,6 +168,7 @@ def run_gradient(
             x[i] = np.log(x[i])
 
     lay_moving_nodes(start, report, knots, dates, dates_d, nodes, nodes_d, node_report, place_of)
+    taken = 0
     for node in range(n_nodes):
         bad = first_not_finite(x)
         if bad >= 0:
@@ -191,6 +193,9 @@ def run_gradient(
         length = nodes[node + 1] - nodes[node]
         steps = max(1, int(np.ceil(length / dt - 1e-6)))
         h = length / steps
+        if lengths.size and length > 0.0:
+            steps, h = 1, lengths[taken]
+            taken += 1
         moving = False
         for block in range(blocks):
             for lane in range(LANES):
@@ -206,6 +211,14 @@ def run_gradient(
                     td[block, lane] = nodes_d[block, node * LANES + lane] + j * hd[block, lane]
             rhs_tangent(t, x, p, s, tab, k, td, xd, pd, kd)
             if order == EULER:
+                advance(x, xd, h, hd, moving, k, kd, 1.0, x, xd)
+                continue
+            if order == MIDPOINT:
+                advance(x, xd, h, hd, moving, k, kd, 0.5, y, yd)
+                for block in range(blocks):
+                    for lane in range(LANES):
+                        stage_d[block, lane] = td[block, lane] + 0.5 * hd[block, lane]
+                rhs_tangent(t + 0.5 * h, y, p, s, tab, k, stage_d, yd, pd, kd)
                 advance(x, xd, h, hd, moving, k, kd, 1.0, x, xd)
                 continue
             advance(x, xd, h, hd, moving, k, kd, 1.0 / 6.0, total, total_d)

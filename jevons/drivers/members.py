@@ -143,7 +143,7 @@ def fail(member, code, t, element, codes, reached, culprit):
 
 
 def run_members(
-    rows, places, base, start, report, knots, columns, guesses, is_log, tab, n_dates, n_vector, n_outputs,
+    rows, places, base, start, report, knots, columns, lengths, guesses, is_log, tab, n_dates, n_vector, n_outputs,
     order, dt, rtol, atol, max_steps, values, codes, reached, culprit,
 ):  # fmt: skip
     """Run members, as many lanes at a time as there are; lanes without a member repeat the last one.
@@ -154,6 +154,8 @@ def run_members(
         Values of the parameters at `places`; all others have those of `base`.
     report, knots, columns
         Reported dates, knots of drivers inside the run, and outputs wanted.
+    lengths : (steps,)
+        Of the steps from node to node where each is one step of a grid; else empty.
     values : (members, dates, columns), codes, reached, culprit : (members,)
         Results; values are NaN on entry.
     """
@@ -188,8 +190,8 @@ def run_members(
             elif bad >= 0:
                 fail(member, DIVERGED, start, bad, codes, reached, culprit)
         integrate(
-            first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, order, dt, rtol, atol, max_steps,
-            out, values, codes, reached, culprit,
+            first, n, x, p, s, tab, dates, n_dates, start, report, knots, columns, lengths, order, dt, rtol, atol,
+            max_steps, out, values, codes, reached, culprit,
         )  # fmt: skip
     for member in range(members):
         if codes[member] == FINISHED:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
+_OWN = ("status", "reached", "parameters", "member", "scenario", "date", "parameter")
+"""What datasets of members hold besides outputs."""
+
 
 @dataclass(frozen=True, repr=False)
 class EnsembleResult:
@@ -125,7 +128,8 @@ class EnsembleResult:
         """All members' values, one chunk after the other.
 
         Each dataset has the outputs over member, scenario and date, ``status`` (0 finished), ``reached``, and
-        ``parameters`` over member and parameter. A million members need no more memory than one chunk.
+        ``parameters`` over member and parameter. A million members need no more memory than one chunk. An output
+        of such a name is called ``output status``.
 
         Raises
         ------
@@ -153,7 +157,11 @@ class EnsembleResult:
         for path in paths:
             first, kept = read_paths(path)
             variables: dict[str, Any] = {
-                name: (("member", "scenario", "date"), kept.values[..., labels.outputs.index(name)], self._unit(name))
+                f"output {name}" if name in _OWN else name: (
+                    ("member", "scenario", "date"),
+                    kept.values[..., labels.outputs.index(name)],
+                    self._unit(name),
+                )
                 for name in outputs
             }
             variables["status"] = (("member", "scenario"), kept.codes)

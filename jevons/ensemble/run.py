@@ -46,7 +46,7 @@ class Ensemble:
     scenarios : iterable of Scenario, str or None, optional
         Each member runs under each of them; a name is a shipped scenario or a file, None is the model as it is.
         A factor of a scenario multiplies the member's own value; a value replaces it.
-    method, dt, rtol, atol
+    method, dt, rtol, atol, break_points
         As for `jevons.simulation.Simulation`.
     params : mapping, optional
         Values that hold for every member.
@@ -76,11 +76,12 @@ class Ensemble:
         outputs: str | Sequence[str],
         times: Iterable[float],
         scenarios: Iterable[Scenario | str | None] | None = None,
-        method: str = "RK4",
-        dt: float = 1 / 32,
+        method: str | None = None,
+        dt: float | None = None,
         rtol: float = 1e-8,
         atol: float = 1e-10,
         params: Mapping[str, float] | None = None,
+        break_points: bool | None = None,
     ) -> None:
         outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         dates = [float(t) for t in times]
@@ -95,14 +96,18 @@ class Ensemble:
         for scenario in loaded:
             changed = scenario.apply(model)
             columns = _columns(model, design.names, scenario.flat(model))
-            simulation = Simulation(changed, dates, outputs, method=method, dt=dt, rtol=rtol, atol=atol)
+            simulation = Simulation(
+                changed, dates, outputs, method=method, dt=dt, rtol=rtol, atol=atol, break_points=break_points
+            )
             decisive = f"{simulation.fingerprint} {changed.hash} {columns}"
             self._fingerprints[scenario.name] = hashlib.sha256(decisive.encode()).hexdigest()[:16]
             self.variants[scenario.name] = Variant(simulation, *columns)
         first = next(iter(self.variants.values())).simulation
         self.outputs = first.outputs
         self.times = first.times
-        self._method = {"method": method, "dt": dt, "rtol": rtol, "atol": atol}
+        self._method = {"method": first.method, "dt": first.dt, "rtol": rtol, "atol": atol}
+        if not first.break_points:
+            self._method["break_points"] = False
 
     def _check(self, model: Model, design: Design, params: Mapping[str, float], scenarios: Sequence[str]) -> None:
         valid = list(model.parameters)
@@ -112,6 +117,9 @@ class Ensemble:
             if n not in valid
         ]
         mistakes += [f"parameter {n!r} is in params and in the design" for n in params if n in design.names]
+        step = model.settings.time_step if model.settings else None
+        if step in design.names:
+            mistakes.append(f"parameter {step!r} holds the step, the same for all members: give dt")
         mistakes += [
             f"scenario {n!r} is given more than once" for n in dict.fromkeys(scenarios) if scenarios.count(n) > 1
         ]
