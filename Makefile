@@ -3,13 +3,14 @@
 # make slow      tests that take longer than half a minute each
 # make fit       the shipped fits and posteriors again, and what judges them (an hour)
 # make pages     the pages of docs/ that programs write: one a scenario, the claims, the regions (5 minutes)
+# make twin      the world as models/world.xmile, for Stella, Simlin, PySD
 # make bench     speed against peers, into benchmarks/RESULTS.md (20 minutes; gcc for the C program)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: project test tests slow lint fit pages notebooks bench clean
+.PHONY: project test tests slow lint fit pages twin notebooks bench clean
 .DEFAULT_GOAL := project
 
 $(BIN)/python:
@@ -67,6 +68,9 @@ pages: $(VENV)/.installed
 	$(BIN)/jevons experiments --docs docs/scenarios
 	$(BIN)/jevons claims --docs docs --out out/claims
 	$(BIN)/python calibration/regions_world.py $(FITS)/regions docs/images/regions.png
+
+twin: $(VENV)/.installed
+	$(BIN)/python calibration/twin_world.py models/world.xmile
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"

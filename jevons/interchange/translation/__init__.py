@@ -1,0 +1,1 @@
+"""From a parsed model file to a model."""

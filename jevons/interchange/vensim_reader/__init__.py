@@ -1,0 +1,1 @@
+"""Reading of Vensim's .mdl files."""

@@ -1,0 +1,1 @@
+"""Models written for Vensim and XMILE, with a diagram."""
