@@ -13,6 +13,7 @@ import sympy as sp
 from jevons import functions as fn
 from jevons.elements import Auxiliary, Driver, Flow, InitialUnknown, Parameter, Stock, Table
 from jevons.functions import TIME
+from jevons.recursion import deep_recursion
 from jevons.structure import references
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ MOST_DATES = 9
 """Dates of a run at which signs are looked at."""
 MOST_CYCLES = 20_000
 """Cycles that are looked at before the search gives up counting."""
+
+DELAY = 2.0
+"""Seconds before a bar appears that nobody asked for."""
 
 _LETTERS = {REINFORCING: "R", BALANCING: "B", CHANGES: "±", UNKNOWN: "?"}
 _POLARITIES = {1: REINFORCING, -1: BALANCING}
@@ -81,7 +85,13 @@ class Loops(list[Loop]):
         return "\n".join([*map(repr, self), f"{least}{self.total} loops of up to {self.length} names{shown}"])
 
 
-def feedback_loops(model: Model, max_length: int = 12, limit: int = 200, run: Trajectory | None = None) -> Loops:
+def feedback_loops(
+    model: Model,
+    max_length: int = 12,
+    limit: int = 200,
+    run: Trajectory | None = None,
+    progress: bool | None = None,
+) -> Loops:
     """Feedback loops with polarity, shortest first.
 
     Parameters
@@ -94,6 +104,8 @@ def feedback_loops(model: Model, max_length: int = 12, limit: int = 200, run: Tr
         Most loops returned; the result says how many there are.
     run : Trajectory, optional
         Where to look at signs that depend on the state; the start of the model otherwise.
+    progress : bool, optional
+        Show a bar; after two seconds by default.
 
     Returns
     -------
@@ -103,20 +115,21 @@ def feedback_loops(model: Model, max_length: int = 12, limit: int = 200, run: Tr
     """
     import networkx as nx
 
-    graph = _link_signs(model, run)
+    graph = _link_signs(model, run, progress)
     names = _nodes(model)
     number = {name: i for i, name in enumerate(names)}
     digraph = nx.DiGraph((number[a], number[b]) for a, b in graph)
     found: list[tuple[int, ...]] = []
     total, length, complete = 0, 0, True
-    while complete and length < min(max_length, len(names)):
-        length += 1
+    for length in _bar(range(1, min(max_length, len(names)) + 1), "loops", "length", progress):
         cycles: Iterator[list[int]] = nx.simple_cycles(digraph, length_bound=length)
         looked = list(itertools.islice(cycles, MOST_CYCLES + 1))
         complete = len(looked) <= MOST_CYCLES
         exact = sorted(_rotated(cycle) for cycle in looked if len(cycle) == length)
         found += exact[: max(0, limit - len(found))]
         total += len(exact)
+        if not complete:
+            break
     loops = (_loop([names[i] for i in cycle], graph) for cycle in found)
     return Loops(loops, total, max_length if complete else length, complete)
 
@@ -165,7 +178,15 @@ def _verdict(signs: Signs, words: Mapping[int, str]) -> str:
     return words[acting.pop()]
 
 
-def _link_signs(model: Model, run: Trajectory | None) -> dict[tuple[str, str], Signs]:
+def _bar(values: Any, what: str, unit: str, progress: bool | None) -> Any:
+    from tqdm.auto import tqdm
+
+    delay = 0.0 if progress else DELAY
+    return tqdm(values, desc=what, unit=unit, delay=delay, disable=progress is False, leave=False)
+
+
+@deep_recursion()
+def _link_signs(model: Model, run: Trajectory | None, progress: bool | None = False) -> dict[tuple[str, str], Signs]:
     """Sign of every link, once where it is the same everywhere, else at each date."""
     structure = model.structure
     graph: dict[tuple[str, str], Signs] = {}
@@ -182,7 +203,7 @@ def _link_signs(model: Model, run: Trajectory | None) -> dict[tuple[str, str], S
         if positive:
             known[element.symbol] = sp.Dummy(element.name, positive=True)
     points: list[dict[str, float]] | None = None
-    for name in structure.order:
+    for name in _bar(structure.order, "links", "equation", progress):
         equation = structure.equation(name)
         valued = equation.xreplace(values)
         for source in sorted(references(valued) & nodes):
@@ -222,6 +243,8 @@ def _simple(e: sp.Expr, known: Mapping[sp.Symbol, sp.Expr], elements: Mapping[st
 
     def dummy(node: sp.Expr) -> sp.Expr:
         if isinstance(node, fn.LookupSlope):
+            if elements[node.args[0].name].between != "linear":
+                return sp.S.Zero
             points = elements[node.args[0].name].points
             rises = [b - a for (_, a), (_, b) in itertools.pairwise(points)]
             if min(rises) >= 0:
@@ -311,9 +334,12 @@ def _value(e: sp.Expr, point: Mapping[str, float], elements: Mapping[str, Any]) 
 def _interpolated(table: Table, x: float) -> tuple[float, float]:
     """Value and slope of a table; at a knot the slope to the right."""
     first, last = table.points[0], table.points[-1]
-    if table.outside == "clamp" and not first[0] <= x < last[0]:
+    stepped = table.between != "linear"
+    if (table.outside == "clamp" or stepped) and not first[0] <= x < last[0]:
         return (first if x < first[0] else last)[1], 0.0
     inner = sum(x >= a for a, _ in table.points[1:-1])
     (x0, y0), (x1, y1) = table.points[inner : inner + 2]
+    if stepped:
+        return (y0 if table.between == "hold" or x <= x0 else y1), 0.0
     slope = (y1 - y0) / (x1 - x0)
     return y0 + slope * (x - x0), slope

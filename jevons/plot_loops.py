@@ -92,7 +92,7 @@ def dominance(
     shifts = scores.shifts(partition)
     dates = shifts.loc[shifts["what"] == "polarity", "time"].to_list()
     bottom.plot(column.index, column.to_numpy(), color=BLUE, lw=2)
-    bottom.set_ylabel(f"{variable.replace('_', ' ')}\n[{run.units[variable]}]")
+    bottom.set_ylabel(f"{variable.replace('_', ' ')}\n[{run.units[variable]}]", parse_math=False)
     bottom.set_xlabel(run.time_unit)
     if column.min() >= 0:
         bottom.set_ylim(bottom=0)
@@ -106,7 +106,10 @@ def dominance(
     top.tick_params(labelbottom=False)
     text.set_axis_off()
     for row, line in enumerate(key):
-        text.text(0, 1 - row / len(key), line, transform=text.transAxes, fontsize=8, va="top", family="monospace")
+        text.text(
+            0, 1 - row / len(key), line, transform=text.transAxes, fontsize=8, va="top", family="monospace",
+            parse_math=False,
+        )  # fmt: skip
     figure.supxlabel(textwrap.fill(note, 165), fontsize=8, color=GREY)
     figure.savefig(path, dpi=130)
     return Path(path)
@@ -142,12 +145,25 @@ def write_loops(
     -------
     list of Path
     """
-    import pandas as pd
-
     run = model.run(start, end, every=every)
     if variable is not None:
         model.require([variable], run.names)
     scores = loop_scores(model, run, parts=parts, progress=progress)
+    return write_scores(model, run, scores, folder, variable=variable, most=most)
+
+
+def write_scores(
+    model: Model,
+    run: Trajectory,
+    scores: LoopScores,
+    folder: str | Path,
+    *,
+    variable: str | None = None,
+    most: int = 20,
+) -> list[Path]:
+    """Write the scores of a run's loops; files and parameters are those of `write_loops`."""
+    import pandas as pd
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"loops.csv": scores.loops}
@@ -162,7 +178,8 @@ def write_loops(
     figure = folder / "loops.png"
     figure.unlink(missing_ok=True)
     if scores.paths:
-        shown = variable or (model.roles.energy if model.roles else scores.stocks()[0])
+        told = (*(n for n in scores.stocks() if n in run.names), *run.names)  # hidden stocks are not in the run
+        shown = variable or (model.roles.energy if model.roles else told[0])
         few = sum(area.mean for area in _loops(scores, 0, 6) if area.colours != (_OTHER, _OTHER))
         groups = model.sectors if few < 0.5 and len(model.sectors) > 1 else None
         written.append(dominance(scores, run, shown, figure, groups=groups))

@@ -103,7 +103,9 @@ class Fit:
             f"Fit of {self.calibration.model.name!r} ({self.calibration.label or 'all rows'}): "
             f"{len(self.z)} rows, {len(self.names)} free parameters ({self.effective_parameters:.1f} effective), "
             f"chi2 {self.chi2_data:.1f} data + {self.chi2_prior:.1f} prior, reduced {self.reduced_chi2:.2f}, "
-            f"max |z| {np.abs(self.z).max():.2f}, max move {np.abs(self.u).max():.2f} sd, " + self._starts_in_words()
+            f"max |z| {np.abs(self.z).max():.2f}, max move {np.abs(self.u).max():.2f} sd, "
+            + self._starts_in_words()
+            + "".join(f"\n  assumed: {note}" for note in self.calibration.notes)
         )
 
     def _starts_in_words(self) -> str:

@@ -41,6 +41,8 @@ ROLES = ("fit", "hold-out", "benchmark")
 VERIFIED = ("yes", "secondary", "no", "")
 KEY = ("series", "statistic", "date", "reference_date", "source")
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_NAME = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^/"]|")*)/')
+"""One name and the slash after it; what stands between quotation marks is taken whole."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Observation:
         Reporting name.
     variable : str
         Model variable it is compared with, or a ratio of two (a share), ``"ai_electricity / dc_electricity"``;
-        empty if there is none.
+        empty if there is none. A name that holds a slash stands between quotation marks (`quoted`).
     statistic : str
         ``annual`` mean over the calendar year from `date`; value ``at`` a date; an ``index`` of annual means whose
         base is free (see `Nuisance`); ``ratio`` of annual means (a growth factor), ``since``, ``slope``,
@@ -90,7 +92,7 @@ class Observation:
     @property
     def variables(self) -> tuple[str, ...]:
         """The model variables it needs: one, or numerator and denominator."""
-        return tuple(name.strip() for name in self.variable.split("/"))
+        return tuple(map(_plain, _NAME.findall(f"{self.variable}/")))
 
     @property
     def noise(self) -> Noise:
@@ -102,6 +104,19 @@ class Observation:
         """Short name: series, statistic and dates."""
         reference = "" if math.isnan(self.reference_date) else f" from {self.reference_date:g}"
         return f"{self.series} {self.statistic} {self.date:g}{reference}"
+
+
+def quoted(name: str) -> str:
+    """A model variable as `Observation.variable` writes it, whatever characters it holds."""
+    if not re.search(r'[/"]', name):
+        return name
+    escaped = re.sub(r'(["\\])', r"\\\1", name)
+    return f'"{escaped}"'
+
+
+def _plain(name: str) -> str:
+    name = name.strip()
+    return re.sub(r"\\(.)", r"\1", name[1:-1]) if len(name) > 1 and name[0] == name[-1] == '"' else name
 
 
 class History(Sequence[Observation]):

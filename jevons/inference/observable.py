@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jevons.inference.history import Observation
 from jevons.model import Model
+from jevons.run_settings import FIXED, choose
 from jevons.simulation import Simulation
 from jevons.units import convert
 
@@ -18,6 +19,8 @@ Floats = NDArray[np.float64]
 
 EVERY = 0.125
 """Distance of the dates that a run reports to its observables."""
+ON_STEP = 1e-6
+"""Share of a step by which a date may miss it."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +126,69 @@ class Part:
     rows: slice
 
 
-def part_of(model: Model, rows: Sequence[Observation], parameters: Mapping[str, str], first: int) -> Part:
-    """The part for some rows, the first of which has this place among all."""
-    given = (d for row in rows for d in (row.date, row.reference_date) if not math.isnan(d))
-    last = max(given, default=model.start + 1)
-    times = np.arange(model.start, math.ceil(last) + 1 + EVERY / 2, EVERY)
+def part_of(
+    model: Model,
+    rows: Sequence[Observation],
+    parameters: Mapping[str, str],
+    first: int,
+    method: str | None = None,
+    dt: float | None = None,
+) -> Part:
+    """The part for some rows, the first of which has this place among all.
+
+    A model with settings runs by them unless `method` or `dt` say otherwise; a row between two of its steps is compared
+    with the straight line from one to the other.
+    """
     columns = tuple(dict.fromkeys(name for row in rows for name in row.variables)) or tuple(model.stocks)[:1]
-    measures = tuple(measurement(row, times, columns) for row in rows)
-    return Part(Simulation(model, times, columns), measures, parameters, slice(first, first + len(rows)))
+    method = run_method(model, method)
+    times = _dates_between_steps(model, rows, method, dt)
+    stepped = times is not None
+    if times is None:
+        given = (d for row in rows for d in (row.date, row.reference_date) if not math.isnan(d))
+        last = max(given, default=model.start + 1)
+        times = np.arange(model.start, math.ceil(last) + 1 + EVERY / 2, EVERY)
+    measures = tuple(measurement(row, times, columns, stepped) for row in rows)
+    runner = Simulation(model, times, columns, method=method, dt=dt)
+    return Part(runner, measures, parameters, slice(first, first + len(rows)))
+
+
+def run_method(model: Model, method: str | None) -> str | None:
+    """The method of a calibration's runs: derivatives need fixed steps, so RK4 stands for an adaptive one."""
+    return "RK4" if method is None and model.settings and model.settings.method not in FIXED else method
+
+
+def _dates_between_steps(
+    model: Model, rows: Sequence[Observation], method: str | None, dt: float | None
+) -> Floats | None:
+    """Steps on either side of every date, of a model that is stepped over a grid; None for means over years."""
+    if model.settings is None or not rows or any(by_year(row) for row in rows):
+        return None
+    p = np.array([parameter.value for parameter in model.parameters.values()])
+    chosen = choose(model.settings, method, dt, None, FIXED, "RK4").tied(tuple(model.parameters), p, None)
+    wanted = np.unique([d for row in rows for d in (row.date, row.reference_date) if not math.isnan(d)])
+    last = float(wanted[-1])
+    if chosen.dates is None:
+        last = max(last, model.start) + chosen.dt
+    nodes = chosen.grid(model.start, np.array([last])).dates
+    k = np.clip(np.searchsorted(nodes, wanted), 1, nodes.size - 1)
+    near = np.where(wanted - nodes[k - 1] < nodes[k] - wanted, k - 1, k)
+    on_step = np.abs(nodes[near] - wanted) <= ON_STEP * (nodes[k] - nodes[k - 1])
+    between = k[~on_step]
+    found: Floats = nodes[np.unique(np.concatenate([near[on_step], between - 1, between]))]
+    return found
+
+
+def step_weights(times: Floats, date: float) -> Floats:
+    """Weights of the step at a date, or of the straight line between those on either side of it."""
+    weights = np.zeros(times.size)
+    k = int(np.searchsorted(times, date))
+    if 0 < k < times.size:
+        share = (date - times[k - 1]) / (times[k] - times[k - 1])
+        share = float(round(share)) if min(share, 1 - share) <= ON_STEP else share
+        weights[k - 1 : k + 1] = 1 - share, share
+    else:
+        weights[min(k, times.size - 1)] = 1.0
+    return weights
 
 
 def date_weights(times: Floats, date: float) -> Floats:
@@ -166,9 +224,9 @@ def by_year(row: Observation) -> bool:
     return row.statistic in ("annual", "ratio", "index")
 
 
-def measurement(row: Observation, times: Floats, columns: Sequence[str]) -> Measurement:
-    """The measurement of an observation on a grid of dates."""
-    weights = year_weights if by_year(row) else date_weights
+def measurement(row: Observation, times: Floats, columns: Sequence[str], stepped: bool = False) -> Measurement:
+    """The measurement of an observation on a grid of dates, which are steps of the run if `stepped`."""
+    weights = year_weights if by_year(row) else step_weights if stepped else date_weights
     reference = np.zeros(times.size)
     if not math.isnan(row.reference_date):
         reference = weights(times, row.reference_date)
@@ -184,8 +242,11 @@ def measurement(row: Observation, times: Floats, columns: Sequence[str]) -> Meas
 
 
 def unit_factor(model: Model, row: Observation) -> float:
-    """What a row's value is multiplied by to be in the model's unit; 1 for an index, whose base is free."""
-    if row.statistic == "index":
+    """What a row's value is multiplied by to be in the model's unit; 1 for an index, whose base is free.
+
+    Units that the model does not check are text: its rows are in its own.
+    """
+    if row.statistic == "index" or not model.check_units:
         return 1.0
     if row.statistic == "ratio":
         return convert(1.0, row.unit, "1")

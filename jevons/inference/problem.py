@@ -73,6 +73,11 @@ class Calibration:
         Families of sources left out.
     label : str, optional
         What to call this reading of the data; `variant` by default.
+    method, dt : str, float, optional
+        Of the runs, as for `jevons.simulation.Simulation`: methods of fixed steps. By default as the model's settings
+        say, with RK4 for an adaptive method.
+    notes : sequence of str
+        What was assumed when the problem was made; a fit repeats it.
 
     Attributes
     ----------
@@ -105,7 +110,12 @@ class Calibration:
         conditions: Sequence[Condition] = (),
         without_families: Sequence[str] = (),
         label: str | None = None,
+        method: str | None = None,
+        dt: float | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        self.notes = tuple(notes)
+        self._control = (method, dt)
         if derivatives not in ("exact", "differences"):
             raise JevonsError(f"derivatives {derivatives!r}, expected 'exact' or 'differences'")
         self.model, self.variant, self.until, self.derivatives = model, variant, until, derivatives
@@ -131,7 +141,7 @@ class Calibration:
         for (where, name, its_own), rows in zip(places, chosen, strict=True):
             shared = {n: n for n in free if n not in its_own}
             mapping = {**shared, **{f"{name}.{n}": n for n in its_own}}
-            self._parts.append(part_of(where, rows, mapping, len(self._factor)))
+            self._parts.append(part_of(where, rows, mapping, len(self._factor), method, dt))
             self._factor += [unit_factor(where, row) for row in rows]
         self.observed = np.array([row.value * f for row, f in zip(self.rows, self._factor, strict=True)])
         self.noises: list[Noise] = [
@@ -156,11 +166,17 @@ class Calibration:
         )
 
     @property
+    def method_told(self) -> bool:
+        """Whether the runs have a method or a step that is not the model's."""
+        return self._control != (None, None)
+
+    @property
     def hash(self) -> str:
         """Fingerprint of models, rows, priors, bounds, and what is free or held."""
         parts: list[object] = [self.model.hash, self.derivatives, list(zip(self.free, self.priors, strict=True))]
         parts += [sorted(self._limits.items()), sorted(self._held.items()), self.nuisance]
         parts += [(c.name, c.model.hash, sorted(c.own.items())) for c in self.conditions]
+        parts += [self._control] if self.method_told else []
         parts += [[[getattr(row, key) for key in DECISIVE] for row in self.rows[part.rows]] for part in self._parts]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 

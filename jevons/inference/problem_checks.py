@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jevons.elements import LogNormal, Normal
 from jevons.errors import nearest
 from jevons.inference.history import History, Observation
-from jevons.inference.observable import EVERY, by_year, unit_factor
+from jevons.inference.observable import EVERY, by_year, observed_unit, unit_factor
 from jevons.model import Model
 from jevons.units import UnitMismatch
 
@@ -37,7 +37,9 @@ def problem_mistakes(
         mistakes.append("no row to fit: expected history rows of role 'fit' for this variant and date")
     for name in free:
         if name not in model.parameters:
-            mistakes.append(f"free parameter {name!r} is not in the model{nearest(name, model.parameters)}")
+            mistakes.append(f"free parameter {name!r} is not in the model{_instead(model, name)}")
+        elif model.settings and name in (model.settings.time_step, model.settings.end_name):
+            mistakes.append(f"free parameter {name!r} holds the step or the end of a run, the same for all runs")
         elif not isinstance(priors[name], (LogNormal, Normal)):
             mistakes.append(f"free parameter {name!r}: needs a LogNormal or Normal prior")
     repeated = {n for n in free if list(free).count(n) > 1}
@@ -53,7 +55,7 @@ def problem_mistakes(
             mistakes.append(f"bounds of {name!r}, which is not free{nearest(name, names)}")
         elif not low < high:
             mistakes.append(f"bounds of {name!r}: {low:g} and {high:g}, expected low < high")
-        elif not _reached(every[name], low, high):
+        elif name in every and not _reached(every[name], low, high):
             mistakes.append(
                 f"bounds of {name!r}: {low:g} and {high:g}, expected some within {BOUND:g} prior standard deviations "
                 f"of {getattr(every[name], 'median', getattr(every[name], 'mean', math.nan)):g}"
@@ -85,6 +87,16 @@ def problem_mistakes(
             for n in unknown
         ]
     return mistakes
+
+
+def _instead(model: Model, name: str) -> str:
+    """What may be meant by a name that is no parameter."""
+    elements = [n for n in model.parameters if n.startswith(f"{name}[")]
+    if elements:
+        return f"; it is an array, name its elements, such as {elements[0]!r}"
+    if name in model:
+        return f": it is a {type(model.elements[name]).__name__.lower()}"
+    return nearest(name, model.parameters)
 
 
 def data_mistakes(rows: Iterable[Observation], observed: Iterable[float]) -> list[str]:
@@ -153,11 +165,17 @@ def _row_mistakes(model: Model, row: Observation, nuisance: Sequence[Nuisance]) 
         unit_factor(model, row)
     except UnitMismatch as mismatch:
         yield f"{row.label}: {mismatch}"
+    own = observed_unit(model, row)
+    if not model.check_units and row.statistic in ("annual", "at", "since") and row.unit != own:
+        yield f"{row.label}: unit {row.unit!r}, expected the model's own as it is written, {own!r}"
     if row.statistic == "index" and not any(n.kind == "base" and n.applies(row) for n in nuisance):
         yield f"{row.label}: an index needs a free base: a nuisance of kind 'base' for series {row.series!r}"
     dates = [d for d in (row.date, row.reference_date) if not math.isnan(d)]
     if min(dates) < model.start:
         yield f"{row.label}: before the model's start, {model.start:g}"
+    settings = model.settings
+    if by_year(row) and settings and (settings.dates or _off_grid(EVERY * (EVERY / settings.dt))):
+        yield f"{row.label}: means over years need steps of which {EVERY:g} is a multiple, found {settings.dt:g}"
     if by_year(row) and any(_off_grid(d - model.start) for d in dates):
         yield f"{row.label}: a year must begin a multiple of {EVERY:g} after the model's start"
 

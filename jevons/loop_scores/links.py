@@ -10,7 +10,9 @@ References
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,13 +27,16 @@ from jevons.derivatives import derivative
 from jevons.elements import Auxiliary, Flow, Parameter, Table
 from jevons.errors import IntegrationError, JevonsError
 from jevons.functions import TIME, symbol
+from jevons.lowering import Literal
 from jevons.printer import Printer
+from jevons.recursion import deep_recursion
+from jevons.run_settings import FIXED, choose
 from jevons.structure import Structure, lower, references, switch_times
-from jevons.system import interpolate, interpolate_slope
+from jevons.system import PYTHON_NAMES, RunnableModel, interpolation_code
+from jevons.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from jevons.model import Model
-    from jevons.trajectory import Trajectory
 
 Floats = NDArray[np.float64]
 
@@ -45,13 +50,29 @@ LONGEST_NAME = 40
 """Letters up to which a part of an equation is called by its own text."""
 _SAME_DATE = 1e-9
 
+
+def _scalar(function: Any) -> Any:
+    return lambda *arguments: np.float64(function(*arguments))
+
+
 _NAMESPACE: dict[str, Any] = {
-    **{n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor", "abs")},
-    "pow": np.power, "max": np.maximum, "min": np.minimum, "float": float,
-    "interpolate": lambda *a: np.float64(interpolate(*a)),
-    "interpolate_slope": lambda *a: np.float64(interpolate_slope(*a)),
+    **{name: _scalar(function) for name, function in PYTHON_NAMES.items()},
+    **{n: getattr(np, n) for n in ("exp", "log", "sqrt", "tanh", "sinh", "cosh", "sin", "cos", "tan", "floor", "ceil")},
+    **{n: getattr(np, f"arc{n[1:]}") for n in ("asin", "acos", "atan")},
+    "abs": np.abs, "pow": np.power, "number": np.float64, "float": float,
+    "max": lambda *a: functools.reduce(np.maximum, a), "min": lambda *a: functools.reduce(np.minimum, a),
     "__builtins__": {},
 }  # fmt: skip
+"""What generated functions call: numpy scalars, which give NaN or infinity where mathematics ends."""
+
+
+class _NumpyNumbers(ast.NodeTransformer):
+    """Turns literals into numpy scalars, for quotients of which no part is a variable."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if isinstance(node.value, float):
+            return ast.Call(ast.Name("number", ast.Load()), [node], [])
+        return node
 
 
 @dataclass(frozen=True)
@@ -87,7 +108,8 @@ def link_scores(model: Model, run: Trajectory, *, every: float | None = None, pa
 
     Equation   x → z of an equation: ∂z/∂x |x'/z'|;  flow f → stock: ± |f'/n'|, n the stock's net flow;
                z' = Σ ∂z/∂x x' + ∂z/∂t; 0 where x' = 0, z' = 0 or n' = 0
-    Valid for  continuous time, between break points; at a break point the values just after it
+    Valid for  continuous time, between break points; at a break point the values just after it. Of a run in Euler steps
+               these are the derivatives at its states, where the published method takes differences over a step
     Source     continuous form: [Schoenberg2020]_, appendix A; flows: [Schoenberg2023]_
 
     Parameters
@@ -109,16 +131,11 @@ def link_scores(model: Model, run: Trajectory, *, every: float | None = None, pa
     if missing:
         raise JevonsError(f"run of {run.model!r} lacks {', '.join(missing)} of model {model.name!r}")
     rows = _rows(run, every)
-    graph = _Graph(model.structure, parts)
-    stocks = [s.name for s in model.structure.stocks]
-    known = run if set(stocks) <= set(run.names) else _with_hidden(model, run)
-    x = np.array([known[name].to_numpy()[rows] for name in stocks])
-    values, partials, explicit = graph.evaluate(model, run.times[rows], x)
-    _check_same(graph, run, rows, values, partials)
+    graph, x, values, partials, explicit = _evaluated(model, run, rows, parts)
     span = float(run.times[-1]) - model.start
     still = STILL * np.abs(x) / span if span > 0 else np.zeros_like(x)
     rates, scores = graph.scores(values, partials, explicit, still)
-    return LinkScores(run.times[rows], tuple(graph.names), len(stocks), tuple(graph.links), scores, rates)
+    return LinkScores(run.times[rows], tuple(graph.names), len(x), tuple(graph.links), scores, rates)
 
 
 def _visible(model: Model) -> Iterable[str]:
@@ -139,11 +156,44 @@ def _rows(run: Trajectory, every: float | None) -> NDArray[np.intp]:
     return rows
 
 
-def _with_hidden(model: Model, run: Trajectory) -> Trajectory:
-    """The run made again, with the hidden stocks of delays among its names."""
-    plain = integrate.runnable(model)
+def _evaluated(
+    model: Model, run: Trajectory, rows: NDArray[np.intp], parts: bool
+) -> tuple[_Graph, Floats, Floats, Floats, Floats]:
+    """The graph, and stocks, values, partial and explicit derivatives of the run.
+
+    A run does not say how it was made. One of a model with settings was most likely made by them; if it was not, it is
+    one that restarts at break points.
+
+    Raises
+    ------
+    JevonsError
+        If the run is neither.
+    """
+    stocks = [s.name for s in model.structure.stocks]
+    stepped = model.settings is not None and model.settings.method in FIXED
+    mistake: JevonsError | None = None
+    for as_set in (True, False) if stepped else (False,):
+        graph = _graph(model, parts, as_set)
+        try:
+            known = run if set(stocks) <= set(run.names) else _with_hidden(model, run, as_set)
+            x = np.array([known[name].to_numpy()[rows] for name in stocks]).reshape(len(stocks), rows.size)
+            values, partials, explicit = graph.evaluate(model, run.times[rows], x)
+            _check_same(graph, run, rows, values, partials)
+        except JevonsError as error:
+            mistake = mistake or error
+            continue
+        return graph, x, values, partials, explicit
+    assert mistake is not None
+    raise mistake
+
+
+def _with_hidden(model: Model, run: Trajectory, as_set: bool) -> Trajectory:
+    """The run made again, with the hidden stocks of delays among its names: by the model's settings, or adaptively."""
+    plain = integrate.runnable(model, not as_set)
     names = plain.system.outputs
     seen = dataclasses.replace(plain, names=names, units={n: model.unit(n) for n in names})
+    if as_set:
+        return _stepped(model, seen, run)
     every = float(run.times[1] - run.times[0]) if run.times.size > 1 else 1.0
     end = float(run.times[-1]) if run.times.size > 1 else float(run.times[0]) + every
     again = integrate.run(seen, float(run.times[0]), end, every=every)
@@ -152,6 +202,19 @@ def _with_hidden(model: Model, run: Trajectory) -> Trajectory:
     ):
         raise JevonsError("the run's dates are not evenly spaced, which delays need: make it with run(start, end)")
     return again
+
+
+def _stepped(model: Model, seen: RunnableModel, run: Trajectory) -> Trajectory:
+    """A run over the steps of the model's settings, at the dates of another."""
+    system = seen.system
+    p = integrate.parameter_vector(model, system, None)
+    chosen = choose(model.settings, None, None, False, FIXED, "Euler").tied(system.parameters, p, None)
+    grid = chosen.grid(model.start, run.times)
+    dates = grid.dates[grid.places]
+    values, status = integrate.fixed_steps(system, p, dates, FIXED[chosen.method], chosen.dt, grid=grid)
+    if not status.ok:
+        raise IntegrationError(status)
+    return Trajectory(run.times, values[grid.rows], seen.names, seen.units, status, model.name, model.time_unit)
 
 
 def _check_same(graph: _Graph, run: Trajectory, rows: NDArray[np.intp], values: Floats, partials: Floats) -> None:
@@ -165,8 +228,10 @@ def _check_same(graph: _Graph, run: Trajectory, rows: NDArray[np.intp], values: 
     wrong = []
     for name in run.names:
         given, found = run[name].to_numpy()[rows], values[places[name]]
-        off = np.abs(given - found)
-        if not (off <= SAME_RUN * np.abs(given).max() + rounding[places[name]]).all():
+        off = np.where(
+            np.isnan(given), 0.0, np.abs(given - found)
+        )  # a variable may be without a value in imported models
+        if not (off <= SAME_RUN * np.nanmax(np.abs(given), initial=0.0) + rounding[places[name]]).all():
             at = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
             wrong.append(f"{name} at {run.times[rows][at]:g}: {given[at]:g} in the run, {found[at]:g} in the model")
     if wrong:
@@ -177,10 +242,18 @@ def _check_same(graph: _Graph, run: Trajectory, rows: NDArray[np.intp], values: 
         )
 
 
+@deep_recursion()
+def _graph(model: Model, parts: bool, as_set: bool) -> _Graph:
+    """The graph of a model; `as_set` with dates compared with time at every step, as its settings' runs do."""
+    name = model.settings.time_step if model.settings else None
+    literal = Literal(sp.Float(_SAME_DATE) if name is None else symbol(name) / 2) if as_set else None
+    return _Graph(model.structure, parts, literal)
+
+
 class _Graph:
     """Equations of a model, their partial derivatives, and the links they make."""
 
-    def __init__(self, structure: Structure, parts: bool) -> None:
+    def __init__(self, structure: Structure, parts: bool, literal: Literal | None = None) -> None:
         self.structure = structure
         stocks = [s.name for s in structure.stocks]
         nodes = {*stocks, *structure.order}
@@ -193,7 +266,9 @@ class _Graph:
         self.names = [*stocks, *equations]
         place = {name: i for i, name in enumerate(self.names)}
         self.n_stocks = len(stocks)
-        lowered = [lower(e, structure.elements) for e in equations.values()]
+        lowered = [
+            lower(e, structure.elements, constants=structure.constants, literal=literal) for e in equations.values()
+        ]
         self.switches = list(dict.fromkeys(date for e in lowered for date in switch_times(e)))
         held = {fn.Switch(date): sp.Dummy(f"switch_{i}", real=True) for i, date in enumerate(self.switches)}
         self.equations = [e.xreplace(held) for e in lowered]
@@ -220,7 +295,6 @@ class _Graph:
 
     def evaluate(self, model: Model, times: Floats, x: Floats) -> tuple[Floats, Floats, Floats]:
         """Values of all names, partial derivatives, and derivatives by time itself, at each date."""
-        system = integrate.compile_model(model)
         p = [np.float64(q.value) for q in self.structure.of(Parameter)]
         step, dates_of = self._compiled()
         dates = [0.0] * len(self.switches)
@@ -228,7 +302,8 @@ class _Graph:
         shape = len(times)
         v = np.full((len(self.equations), shape), np.nan)
         q, r = np.full((len(self.partials), shape), np.nan), np.full((len(self.equations), shape), np.nan)
-        tab = np.array(system.tables)
+        points = [column for t in self.structure.of(Table) for column in zip(*t.points, strict=True)]
+        tab = np.array([float(x) for column in points for x in column])
         with np.errstate(all="ignore"):
             for k, t in enumerate(times):
                 on = [np.float64(t >= date - _SAME_DATE) for date in dates]
@@ -237,10 +312,10 @@ class _Graph:
 
     def _compiled(self) -> tuple[Any, Any]:
         """The function of one date, and the function of the dates of switches; no text of the model is in them."""
-        places, first = {}, 0  # as codegen lays the tables out
+        places, first = {}, 0  # as in `evaluate`: arguments, then values, one table after the other
         for table in self.structure.of(Table):
-            n = len(table.points)
-            places[table.name] = (first, n, int(table.outside == "extrapolate"))
+            n, xs = len(table.points), [float(x) for x, _ in table.points]
+            places[table.name] = (first, n, interpolation_code(table.between, table.outside, xs))
             first += 2 * n
         names: dict[sp.Symbol, str] = {TIME: "t"}
         names |= {symbol(n): f"x[{i}]" for i, n in enumerate(self.names[: self.n_stocks])}
@@ -261,7 +336,8 @@ class _Graph:
         dates = [f"out[{i}] = {printer.doprint(date)}" for i, date in enumerate(self.switches)]
         source = _function("step", "t, x, p, s, tab, v, q, r", lines) + _function("dates", "p, out", dates)
         namespace = dict(_NAMESPACE)
-        exec(compile(source, "<generated links>", "exec"), namespace)
+        tree = ast.fix_missing_locations(_NumpyNumbers().visit(ast.parse(source)))
+        exec(compile(tree, "<generated links>", "exec"), namespace)
         return namespace["step"], namespace["dates"]
 
     def scores(self, values: Floats, partials: Floats, explicit: Floats, still: Floats) -> tuple[Floats, Floats]:

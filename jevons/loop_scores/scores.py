@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 
 MOST_LOOPS = 20_000
 """Loops up to which all are listed."""
+LONGEST_TOLD = 12
+"""Names of a loop up to which its text has all of them."""
 DOMINANT = 0.5
 """Share of behaviour that dominant loops explain."""
 _LETTERS = {REINFORCING: "R", BALANCING: "B", CHANGES: "±", UNKNOWN: "0"}
@@ -236,11 +238,20 @@ class LoopScores:
         if not 0 <= partition < len(self.coverage):
             raise JevonsError(f"partition {partition}, expected a number from 0 to {len(self.coverage) - 1}")
 
+    def _told(self, i: int) -> str:
+        """The names of a loop, of a long one its stocks."""
+        path = self.paths[i].path
+        if len(path) <= LONGEST_TOLD:
+            return " → ".join([*path, path[0]])
+        stocks = set(self.link_scores.names[: self.link_scores.stocks])
+        kept = [n for n in path if n in stocks]
+        return f"{' → '.join([*kept, kept[0]])} (stocks; {len(path)} names)"
+
     def __repr__(self) -> str:
         table = self.loops.head(10)
         lines = [
-            f"{row.loop:>4} {row.mean_share:6.1%} on average, {row.largest_share:.1%} at {row.at:g}: {row.path}"
-            for row in table.itertuples()
+            f"{row.loop:>4} {row.mean_share:6.1%} on average, {row.largest_share:.1%} at {row.at:g}: {self._told(i)}"
+            for i, row in enumerate(table.itertuples())
         ]
         count = f"{len(self.paths)} loops in {len(self.coverage)} partitions" + (", all there are" * self.complete)
         if not self.complete:

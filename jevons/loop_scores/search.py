@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jevons.loop_scores.links import LinkScores
+from jevons.loops import DELAY
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +27,6 @@ WAYS = 5
 """Paths, the strongest, that are followed on from a name; the published search follows one."""
 MOST_STEPS = 10_000
 """Steps of the search from one stock at one date."""
-_DELAY = 2.0  # seconds before a bar appears that nobody asked for
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _strongest(links: LinkScores, sets: Sequence[frozenset[int]], progress: bool
 
     finite = np.flatnonzero(np.isfinite(links.scores).all(axis=0))
     dates = finite[np.unique(np.linspace(0, finite.size - 1, min(SEARCH_DATES, finite.size)).round().astype(int))]
-    delay = 0.0 if progress else _DELAY
+    delay = 0.0 if progress else DELAY
     bar: Any = tqdm(dates, desc="loops", unit="date", delay=delay, disable=progress is False, leave=False)
     found: set[tuple[int, ...]] = set()
     for date in bar:
