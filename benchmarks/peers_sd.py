@@ -14,7 +14,7 @@ import numpy as np
 from cases import Case
 from numpy.typing import NDArray
 
-from jevons.interchange.xmile import NAMESPACE
+from jevons.interchange.writers.xmile import NAMESPACE
 
 Floats = NDArray[np.float64]
 

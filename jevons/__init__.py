@@ -13,6 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jevons.diagnostics.equilibrium import equilibria, equilibrium, jacobian
+    from jevons.diagnostics.step_adequacy import step_adequacy
+    from jevons.diagnostics.unit_report import unit_report
     from jevons.elements import (
         Auxiliary,
         Driver,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
         EnsembleError,
         FitError,
         HistoryError,
+        ImportRefused,
         IntegrationError,
         JevonsError,
         ModelError,
@@ -45,15 +49,24 @@ if TYPE_CHECKING:
     from jevons.functions import (
         TIME,
         Names,
+        active_initial,
         delay1,
         delay3,
+        delay_n,
+        initial,
         lookup,
+        noise,
+        normal_quantile,
+        pipeline_delay,
         pulse,
+        pulse_train,
         ramp,
+        sample_if_true,
         smooth1,
         smooth3,
         smooth_max,
         smooth_min,
+        smooth_n,
         smooth_positive,
         soft_limit,
         step,
@@ -73,12 +86,17 @@ if TYPE_CHECKING:
     from jevons.inference.sampling import Draws, randomised_draws
     from jevons.inference.stored import StoredFit, load_fit, save_fit
     from jevons.inference.unknowns import Condition, Nuisance
+    from jevons.interchange.importer import read_model, read_vensim, read_xmile
+    from jevons.interchange.results import read_results
     from jevons.library import list_models, load
     from jevons.model import Model
+    from jevons.model_page import write_model_page
     from jevons.problems import Problem, open_problem
     from jevons.rebound.meter import Rebound, ReboundMeter, measure_rebound, shock
+    from jevons.run_settings import RunSettings
     from jevons.scenario import Change, Scenario, load_scenario, read_scenario
     from jevons.simulation import Member, Members, Simulation
+    from jevons.table_fits import calibrate
     from jevons.trajectory import RunStatus, Status, Trajectory
 
 __all__ = [
@@ -102,6 +120,7 @@ __all__ = [
     "History",
     "HistoryError",
     "Identifiability",
+    "ImportRefused",
     "InitialUnknown",
     "IntegrationError",
     "JevonsError",
@@ -124,6 +143,7 @@ __all__ = [
     "ReboundEnsemble",
     "ReboundMeter",
     "Roles",
+    "RunSettings",
     "RunStatus",
     "Scenario",
     "ScenarioError",
@@ -135,12 +155,19 @@ __all__ = [
     "Table",
     "Trajectory",
     "UnitError",
+    "active_initial",
     "break_year",
+    "calibrate",
     "counterfactuals",
     "delay1",
     "delay3",
+    "delay_n",
+    "equilibria",
+    "equilibrium",
     "fit",
     "identifiability",
+    "initial",
+    "jacobian",
     "list_models",
     "load",
     "load_fit",
@@ -148,23 +175,32 @@ __all__ = [
     "lookup",
     "measure_rebound",
     "morris",
+    "noise",
+    "normal_quantile",
     "open_problem",
+    "pipeline_delay",
     "profile",
     "profile_likelihood",
     "profiles",
     "project",
     "project_rebound",
     "pulse",
+    "pulse_train",
     "ramp",
     "randomised_draws",
     "read_config",
     "read_ensemble",
     "read_history",
+    "read_model",
+    "read_results",
     "read_scenario",
+    "read_vensim",
+    "read_xmile",
     "rebound",
     "refit",
     "reported_quantities",
     "sample",
+    "sample_if_true",
     "save_fit",
     "shipped_fit",
     "shock",
@@ -172,29 +208,37 @@ __all__ = [
     "smooth3",
     "smooth_max",
     "smooth_min",
+    "smooth_n",
     "smooth_positive",
     "sobol_indices",
     "soft_limit",
     "step",
+    "step_adequacy",
     "summarise",
     "symbol",
     "trend",
+    "unit_report",
+    "write_model_page",
 ]
 
 _PLACES = {
     "problems": "Problem open_problem",
     "elements": ("Auxiliary Driver Flow InitialUnknown LogNormal Normal Parameter Range Roles Sector Stock Table"),
+    "diagnostics.equilibrium": "equilibria equilibrium jacobian",
+    "diagnostics.step_adequacy": "step_adequacy",
+    "diagnostics.unit_report": "unit_report",
     "ensemble.design": "Design",
     "ensemble.result": "EnsembleResult read_ensemble",
     "ensemble.run": "Ensemble",
     "ensemble.sensitivity": "morris sobol_indices",
     "errors": (
-        "CalibrationError EnsembleError FitError HistoryError IntegrationError JevonsError ModelError "
-        "ScenarioError UnitError"
+        "CalibrationError EnsembleError FitError HistoryError ImportRefused IntegrationError JevonsError "
+        "ModelError ScenarioError UnitError"
     ),
     "functions": (
-        "TIME Names delay1 delay3 lookup pulse ramp smooth1 "
-        "smooth3 smooth_max smooth_min smooth_positive soft_limit step symbol trend"
+        "TIME Names active_initial delay1 delay3 delay_n initial lookup noise normal_quantile pipeline_delay pulse "
+        "pulse_train ramp sample_if_true smooth1 smooth3 smooth_max smooth_min smooth_n smooth_positive soft_limit "
+        "step symbol trend"
     ),
     "inference.config": "read_config shipped_fit",
     "inference.fit": "Fit fit summarise",
@@ -209,11 +253,16 @@ _PLACES = {
     "inference.profile": "Held profile refit",
     "inference.projection": "Projection ReboundEnsemble project project_rebound reported_quantities",
     "inference.sampling": "Draws randomised_draws",
+    "interchange.importer": "read_model read_vensim read_xmile",
+    "interchange.results": "read_results",
     "library": "list_models load",
     "model": "Model",
+    "model_page": "write_model_page",
     "rebound.meter": "Rebound ReboundMeter measure_rebound shock",
+    "run_settings": "RunSettings",
     "scenario": "Change Scenario load_scenario read_scenario",
     "simulation": "Member Members Simulation",
+    "table_fits": "calibrate",
     "trajectory": "RunStatus Status Trajectory",
 }
 """Where each public name lives: `import jevons` loads nothing, a name loads what it needs when it is first used."""

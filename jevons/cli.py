@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from jevons import cli_interchange, cli_models
 from jevons.cli_attribution import attribution, loops
 from jevons.cli_claims import claims
 from jevons.cli_ensembles import ensemble, sensitivity
 from jevons.cli_experiments import experiment, experiments
 from jevons.cli_frontier import frontier
-from jevons.cli_inference import backtest, fit, profile, sample
-from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, load_model, numbers
+from jevons.cli_inference import backtest, calibrate, fit, profile, sample
+from jevons.cli_options import BAD_ANSWER, MALFORMED, fit_option, fit_variant, is_file, load_model, numbers
 from jevons.errors import FitError, IntegrationError, JevonsError
 
 if TYPE_CHECKING:
+    from jevons.model import Model
     from jevons.scenario import Scenario
+    from jevons.system import RunnableModel
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -71,8 +74,9 @@ def _report(error: Exception, debug: bool) -> None:
 
 
 COMMANDS = (
-    ensemble, sensitivity, fit, sample, profile, backtest,
+    ensemble, sensitivity, fit, calibrate, sample, profile, backtest,
     experiment, experiments, frontier, attribution, loops, claims,
+    *cli_models.COMMANDS, *cli_interchange.COMMANDS,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)
@@ -100,41 +104,28 @@ def list_all() -> None:
         click.echo(f"  {name}")
 
 
+def _few(dates: list[float]) -> list[float]:
+    """At most some sixty dates, evenly apart, and the last."""
+    apart = -(-len(dates) // 60)
+    return dates[::apart] if (len(dates) - 1) % apart == 0 else [*dates[::apart], dates[-1]]
+
+
 def _first_line(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else ""
 
 
 @cli.command()
 @click.argument("model")
-@click.option("--diagram", is_flag=True, help="Stock-and-flow diagram as Mermaid instead of the equations.")
-@click.option("--loops", is_flag=True, help="Feedback loops with polarity instead of the equations.")
-@fit_option
-def show(model: str, diagram: bool, loops: bool, fit_name: str) -> None:
-    """Print a model as equations with units.
-
-    Example: jevons show world --loops
-    """
-    loaded = load_model(model, fit_name)
-    if diagram:
-        click.echo(loaded.diagram())
-    elif loops:
-        found = loaded.loops()
-        for loop in found:
-            click.echo(str(loop))
-        click.echo(f"{len(found)} loops shown")
-    else:
-        click.echo(loaded.equations())
-
-
-@cli.command()
-@click.argument("model")
 @click.option("--from", "start", type=float, help="First date reported; the run begins at the model's own start.")
-@click.option("--to", "end", type=float, required=True, help="Last date.")
+@click.option("--to", "end", type=float, help="Last date; that of the file by default.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter; may be repeated.")
 @click.option("--scenario", help="A shipped scenario, or a TOML file.")
 @click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write all variables there.")
-@click.option("--method", default="LSODA", show_default=True, help="LSODA, Radau, BDF, DOP853, RK45, RK23, RK4, Euler.")
-@click.option("--every", type=float, default=0.125, show_default=True, help="Distance of reported dates.")
+@click.option(
+    "--method",
+    help="LSODA (default), Radau, BDF, DOP853, RK45, RK23, RK4, RK2, Euler; a file's own method by default.",
+)
+@click.option("--every", type=float, help="Distance of reported dates; 0.125, or as the file says.")
 @click.option(
     "--variable",
     "variables",
@@ -143,10 +134,12 @@ def show(model: str, diagram: bool, loops: bool, fit_name: str) -> None:
 )
 @fit_option
 def run(
-    model: str, start: float | None, end: float, settings: tuple[str, ...], scenario: str | None, path: str | None,
-    method: str, every: float, variables: tuple[str, ...], fit_name: str,
+    model: str, start: float | None, end: float | None, settings: tuple[str, ...], scenario: str | None,
+    path: str | None, method: str | None, every: float | None, variables: tuple[str, ...], fit_name: str,
 ) -> None:  # fmt: skip
     """Integrate a model and report a window.
+
+    MODEL is a shipped model (see 'jevons list') or a Vensim or XMILE file, which runs as it says itself.
 
     Example: jevons run world --from 2010 --to 2035 --set satiation=0.1 --scenario deepseek --csv run.csv
     """
@@ -155,24 +148,26 @@ def run(
     from jevons.library import load_runnable
 
     values = dict(numbers("--set", settings, "satiation=0.1"))
-    if scenario is None:
-        loaded = load_runnable(model, fit_variant(fit_name))
+    given: Model | RunnableModel
+    if scenario is None and not is_file(model):
+        given = loaded = load_runnable(model, fit_variant(fit_name))
         loaded.require(values, loaded.parameters, "parameter")
     else:
-        from jevons.scenario import load_scenario
-
         symbolic = load_model(model, fit_name)
         symbolic.require(values, symbolic.parameters, "parameter")
-        loaded = runnable(load_scenario(scenario).apply(symbolic.with_values(values)))
-        values = {}
-    trajectory = integrate(loaded, start, end, params=values, method=method, every=every)
+        if scenario is not None:
+            from jevons.scenario import load_scenario
+
+            symbolic, values = load_scenario(scenario).apply(symbolic.with_values(values)), {}
+        given, loaded = symbolic, runnable(symbolic, symbolic.settings is None)
+    trajectory = integrate(given, start, end, params=values, method=method, every=every)
     shown = list(variables) or ([loaded.energy] if loaded.energy else list(loaded.stocks[:5]))
     frame = trajectory.to_frame(units=False)
     loaded.require(shown, trajectory.names, "variable")
-    whole = frame.loc[[t for t in frame.index if abs(t - round(t)) < 1e-9], shown]
+    whole = frame.loc[_few([t for t in frame.index if abs(t - round(t)) < 1e-9] or list(frame.index)), shown]
     table = whole.rename(columns={n: f"{n} [{trajectory.units[n]}]" for n in shown})
     energy = loaded.energy
-    if energy in shown and 0 < every <= 0.5:
+    if energy in shown and (every is None or 0 < every <= 0.5):
         means = [trajectory.annual_mean(energy, t) if t + 1 <= trajectory.times[-1] else None for t in table.index]
         table[f"mean of the {loaded.time_unit} from then on"] = means
     click.echo(
@@ -347,56 +342,3 @@ def _rebound_bands(model: str, fit_name: str, chosen: Scenario, at: float, until
     click.echo(
         "P(R > 1) holds for the fit's prior of the price elasticity, which the data hardly move: see backfire.csv."
     )
-
-
-@cli.command()
-@click.argument("model")
-@fit_option
-def check(model: str, fit_name: str) -> None:
-    """Check units and sources of a model, and its integration.
-
-    Units, sources and names are checked when the model is built; then three methods and steps must agree.
-
-    Example: jevons check world
-    """
-    import numpy as np
-
-    loaded = load_model(model, fit_name)
-    click.echo(f"{model}: {len(loaded.elements)} elements; names, units, sources and roles are consistent")
-    end = loaded.start + 30
-    reference = loaded.run(None, end, every=1.0)
-    bad = False
-    scale = np.abs(reference.values).max(axis=0)
-    for method, dt in (("Radau", 1 / 32), ("RK4", 1 / 32), ("RK4", 1 / 64)):
-        other = loaded.run(None, end, every=1.0, method=method, dt=dt)
-        error = np.abs(other.values - reference.values) / np.where(scale > 0, scale, 1.0)
-        worst = int(error.max(axis=0).argmax())
-        label = method if method == "Radau" else f"RK4, step 1/{1 / dt:g}"
-        verdict = "agrees with LSODA" if error.max() < 1e-5 else "DIFFERS from LSODA"
-        bad |= bool(error.max() >= 1e-5)
-        click.echo(
-            f"  {label:15} {verdict}: largest difference {error.max():.1e} of its maximum, in {other.names[worst]}"
-        )
-    if bad:
-        click.echo("jevons: methods differ by more than 1e-5; shorten the step or look at the stiff part", err=True)
-        raise click.exceptions.Exit(BAD_ANSWER)
-
-
-@cli.command()
-@click.argument("model")
-@click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write the table there.")
-@fit_option
-def sources(model: str, path: str | None, fit_name: str) -> None:
-    """List every number of a model with its source.
-
-    Example: jevons sources world --csv sources.csv
-    """
-    table = load_model(model, fit_name).sources()
-    if path:
-        table.to_csv(path, index=False)
-        click.echo(f"wrote {path}")
-        return
-    for row in table.itertuples():
-        prior = row.prior if isinstance(row.prior, str) and row.prior else "no prior"
-        value = f"{row.value:.6g}" if isinstance(row.value, float) else str(row.value)
-        click.echo(f"{row.name} = {value} {row.unit}  [{row.status}; {prior}]\n    {row.source}")

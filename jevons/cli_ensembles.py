@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jevons.model import Model
 
 MOST_DATES = 100_000
+THINNED = 200
+"""Dates of a file up to which all are reported unless more are asked for."""
 Varied = tuple[list[str] | None, dict[str, tuple[float, float]]]
 
 vary_option = click.option(
@@ -43,8 +45,8 @@ vary_option = click.option(
     help="Report this variable (see 'jevons show'); may be repeated. Default: energy, or the first stocks.",
 )
 @click.option("--from", "start", type=float, help="First date reported; the model's start by default.")
-@click.option("--to", "end", type=float, required=True, help="Last date.")
-@click.option("--every", type=float, default=1.0, show_default=True, help="Distance of reported dates.")
+@click.option("--to", "end", type=float, help="Last date; that of the file by default.")
+@click.option("--every", type=float, help="Distance of reported dates.", show_default="1; of a file its own, thinned")
 @click.option("--members", type=click.IntRange(1), show_default="1024, or all draws", help="Sets of parameters.")
 @click.option(
     "--design", "kind", type=click.Choice(["lhs", "sobol", "random"]), help="How they are spread.", show_default="lhs"
@@ -71,15 +73,19 @@ vary_option = click.option(
 @click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder for the result.")
 @fit_option
 def ensemble(
-    model: str, outputs: tuple[str, ...], start: float | None, end: float, every: float, members: int | None,
+    model: str, outputs: tuple[str, ...], start: float | None, end: float | None, every: float | None,
+    members: int | None,
     kind: str | None, vary: tuple[str, ...], variant: str | None, scenarios: tuple[str, ...], exceed: tuple[str, ...],
     keep: str, workers: int | None, threads: int | None, seed: int | None, out: str, fit_name: str,
 ) -> None:  # fmt: skip
     """Run a model for many sets of parameters, and report quantiles.
 
-    Writes summary.csv; the other files are in docs/ensembles.md. The same command goes on from what is stored.
+    MODEL is a shipped model, or a Vensim or XMILE file, which runs as it says itself. Writes summary.csv; the other
+    files are in docs/ensembles.md. The same command goes on from what is stored.
 
     Example: jevons ensemble world --from 2010 --to 2035 --draws main --scenario deepseek --out ensemble
+
+    Example: jevons ensemble teacup.mdl --vary "Room Temperature=60:80" --output "Teacup Temperature" --out ensemble
     """
     from jevons.ensemble.run import Ensemble
 
@@ -100,7 +106,7 @@ def ensemble(
         loaded,
         design,
         outputs=outputs or _default_outputs(loaded),
-        times=_dates(loaded.start if start is None else start, end, every),
+        times=_reported(loaded, start, end, every),
         scenarios=[None, *scenarios],
     )
     with _warnings_as_messages():
@@ -148,7 +154,8 @@ def _varied(model: Model, vary: Sequence[str]) -> Varied:
     names: list[str] = []
     ranges: dict[str, tuple[float, float]] = {}
     for text in vary:
-        name, equals, interval = text.partition("=")
+        name, equals, interval = (text, "", "") if text in model.parameters else text.rpartition("=")
+        name, equals, interval = (name, equals, interval) if equals or name else (interval, "", "")
         name = name.strip()
         names.append(name)
         if not equals:
@@ -173,7 +180,19 @@ def _varied(model: Model, vary: Sequence[str]) -> Varied:
 
 
 def _default_outputs(model: Model) -> list[str]:
-    return [model.roles.energy] if model.roles else list(model.stocks[:5])
+    return [model.roles.energy] if model.roles else list(model.stocks[:5] or model.structure.order[:5])
+
+
+def _reported(model: Model, start: float | None, end: float | None, every: float | None) -> list[float]:
+    """Reported dates: of a model with settings its own, of which a long run has every second or less."""
+    settings, begin = model.settings, model.start if start is None else start
+    if end is None:
+        if settings is None:
+            raise click.UsageError(f"Missing option '--to': {model.name} does not say when a run ends")
+        end = settings.end
+    if every is None and settings is not None:
+        every = settings.every * max(1, math.ceil((end - begin) / settings.every / THINNED))
+    return _dates(begin, end, 1.0 if every is None else every)
 
 
 def _dates(start: float, end: float, every: float) -> list[float]:
@@ -240,7 +259,7 @@ def _warnings_as_messages() -> Iterator[None]:
 @click.option(
     "--output", metavar="NAME", help="The variable to explain (see 'jevons show'). Default: energy, or the first stock."
 )
-@click.option("--at", type=float, required=True, help="Date at which it is taken, such as 2035.")
+@click.option("--at", type=float, help="Date at which it is taken, such as 2035; the end of the file by default.")
 @vary_option
 @click.option(
     "--method",
@@ -261,7 +280,7 @@ def _warnings_as_messages() -> Iterator[None]:
 @click.option("--csv", "path", type=click.Path(dir_okay=False), help="Write the table there.")
 @fit_option
 def sensitivity(
-    model: str, output: str | None, at: float, vary: tuple[str, ...], method: str, samples: int | None,
+    model: str, output: str | None, at: float | None, vary: tuple[str, ...], method: str, samples: int | None,
     scenario: str | None, seed: int, threads: int, path: str | None, fit_name: str,
 ) -> None:  # fmt: skip
     """Rank the parameters by what they do to an output.
@@ -269,10 +288,16 @@ def sensitivity(
     Needs SALib: pip install 'jevons[sensitivity]'.
 
     Example: jevons sensitivity world --at 2035 --vary satiation=0.02:0.1 --vary usage_price_elasticity=0.4:1
+
+    Example: jevons sensitivity teacup.mdl --vary "Room Temperature=60:80" --vary "Characteristic Time=5:20"
     """
     from jevons.ensemble.sensitivity import morris, sobol_indices
 
     loaded = load_model(model, fit_name)
+    if at is None:
+        if loaded.settings is None:
+            raise click.UsageError(f"Missing option '--at': {model} does not say when a run ends")
+        at = loaded.settings.end
     names, ranges = _varied(loaded, vary)
     if not vary:
         _warn_of_priors(model, "--vary NAME=LOW:HIGH takes a few, within what you believe")

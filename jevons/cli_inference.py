@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from jevons.cli_options import BAD_ANSWER
+from jevons.cli_options import BAD_ANSWER, fit_option, load_model
 from jevons.errors import CalibrationError
+
+if TYPE_CHECKING:
+    from jevons.inference.profiles import Profile
 
 out_option = click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder for the result.")
 variant_option = click.option("--variant", help="Reading of the data; main by default (see the calibration file).")
 resume_option = click.option("--resume", is_flag=True, help="Go on from what the folder holds.")
 UNFINISHED = "unfinished"
+Wanted = dict[str, tuple[float, float] | None]
 
 
 @click.command()
@@ -96,6 +103,123 @@ def fit(
 
 
 @click.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("data", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--free",
+    "free",
+    multiple=True,
+    required=True,
+    metavar="NAME | NAME=LOW:HIGH",
+    help="Parameter to fit, within a range if one is given; may be repeated.",
+)
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Fit this column; repeatable. Default: all.")
+@click.option(
+    "--sigma",
+    "sigmas",
+    multiple=True,
+    metavar="[NAME=]NUMBER",
+    help="Standard error of a column's values, in their unit; without a name of every column. May be repeated.",
+)
+@click.option(
+    "--relative",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Standard error of the columns left, as a share of their root mean square.",
+)
+@click.option("--method", type=click.Choice(["Euler", "RK2", "RK4"]), help="Of the runs; that of the file by default.")
+@click.option("--dt", type=click.FloatRange(0, min_open=True), help="Step of the runs; that of the file by default.")
+@click.option("--starts", type=click.IntRange(1), default=8, show_default=True, help="Number of starts.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the starts.")
+@click.option("--profile", "profiled", is_flag=True, help="Profile every parameter, as 'jevons profile' does.")
+@resume_option
+@out_option
+@fit_option
+def calibrate(
+    model: str, data: str, free: tuple[str, ...], columns: tuple[str, ...], sigmas: tuple[str, ...], relative: float,
+    method: str | None, dt: float | None, starts: int, seed: int, profiled: bool, resume: bool, out: str,
+    fit_name: str,
+) -> None:  # fmt: skip
+    """Fit parameters of a model to a table of data over time.
+
+    MODEL is a Vensim or XMILE file, which runs as it says itself, or a shipped model. DATA is a CSV, or a table that
+    Vensim or Stella exported: dates by variables, in the model's units. Writes parameters.csv, rows.csv (data beside
+    model), run.csv (the fitted run), fit.png, and with --profile intervals.csv and profiles.csv.
+
+    Example: jevons calibrate teacup.mdl measured.csv --free "Room Temperature=50:90" --free "Characteristic Time"
+    --out fitted
+    """
+    from jevons.inference.fit import fit as run_fit
+    from jevons.inference.identifiability import identifiability
+    from jevons.inference.table_history import table_calibration
+    from jevons.table_fits import fitted_parameters, read_table, write_table_fit
+
+    loaded, folder = load_model(model, fit_name), Path(out)
+    wanted = _ranges(loaded.parameters, free)
+    problem = table_calibration(
+        loaded, read_table(data), wanted, columns=columns or None, sigma=_sigmas(sigmas), relative=relative,
+        method=method, dt=dt,
+    )  # fmt: skip
+    click.echo(str(problem))
+    result = run_fit(problem, starts=starts, seed=seed, folder=folder / UNFINISHED, resume=resume)
+    click.echo(str(result))
+    table = fitted_parameters(result)
+    click.echo(table.to_string(index=False, float_format=lambda x: f"{x:.5g}"))
+    click.echo("What the data tell of the parameters at the fit:")
+    found = identifiability(result)
+    click.echo(str(found))
+    written = write_table_fit(result, folder)
+    found.to_frame().to_csv(folder / "identifiability.csv", index=False)
+    if profiled:
+        from jevons.inference.profiles import profiles
+
+        _write_profiles(profiles(result, folder=folder / UNFINISHED, resume=resume), folder)
+    _clear(folder / UNFINISHED)
+    for path in written:
+        click.echo(f"wrote {path}")
+
+
+def _ranges(parameters: Collection[str], given: Sequence[str]) -> Wanted:
+    """Parameters with the range that each is given, if any; a name may hold an equals sign itself."""
+    wanted: Wanted = {}
+    for text in given:
+        name, equals, interval = (text, "", "") if text in parameters else text.rpartition("=")
+        low, colon, high = interval.partition(":")
+        if not equals:
+            wanted[(name or interval).strip()] = None
+            continue
+        try:
+            wanted[name.strip()] = (float(low), float(high))
+        except ValueError:
+            colon = ""
+        if not colon:
+            expected = "NAME, or NAME=LOW:HIGH such as 'Room Temperature=50:90'"
+            raise click.BadParameter(f"found {text!r}, expected {expected}", param_hint="--free")
+    return wanted
+
+
+def _sigmas(given: Sequence[str]) -> float | dict[str, float] | None:
+    """Standard errors by column, or one for all."""
+    if not given:
+        return None
+    found: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        try:
+            found[name.strip()] = float(number)
+        except ValueError:
+            raise click.BadParameter(
+                f"found {text!r}, expected a number or NAME=NUMBER", param_hint="--sigma"
+            ) from None
+    if "" not in found:
+        return found
+    if len(found) > 1:
+        raise click.UsageError("--sigma: give one number for all columns, or NAME=NUMBER for each")
+    return found[""]
+
+
+@click.command()
 @click.argument("what", metavar="MODEL|FOLDER")
 @variant_option
 @click.option("--method", type=click.Choice(["rto", "emcee"]), default="rto", show_default=True, help="See the docs.")
@@ -150,10 +274,7 @@ def profile(
 
     Example: jevons profile world --parameter usage_price_elasticity --out profiles
     """
-    import pandas as pd
-
     from jevons.inference.profiles import profiles
-    from jevons.plot_inference import profile as draw
     from jevons.problems import open_problem, stored_fit
 
     result, _ = stored_fit(open_problem(what, variant=variant), what)
@@ -162,10 +283,21 @@ def profile(
     found = profiles(
         result, list(names) or None, level=level, priors=not data_only, folder=folder / UNFINISHED, resume=resume
     )
+    _write_profiles(found, folder)
+    _clear(folder / UNFINISHED)
+    click.echo(f"wrote {folder}")
+
+
+def _write_profiles(found: Mapping[str, Profile], folder: Path) -> None:
+    """Print profiles, and write their tables and figures."""
+    import pandas as pd
+
+    from jevons.plot_inference import profile as draw
+
     tables, ends = [], []
     for name, one in found.items():
         click.echo(str(one))
-        draw(one, folder / f"{name.replace('.', '_')}.png")
+        draw(one, folder / f"{_file_name(name)}.png")
         frame = one.to_frame()
         head = {"parameter": name, "value": frame[name]}
         tables.append(frame.assign(**head)[["parameter", "value", "chi2", "chi2_data", "chi2_prior", "converged"]])
@@ -173,8 +305,11 @@ def profile(
     pd.concat(tables).to_csv(folder / "profiles.csv", index=False, float_format="%.6g")
     head_of_ends = ["parameter", "best", "low", "high", "fisher_low", "fisher_high", "status", "refits", "failures"]
     pd.DataFrame(ends, columns=head_of_ends).to_csv(folder / "intervals.csv", index=False, float_format="%.6g")
-    _clear(folder / UNFINISHED)
-    click.echo(f"wrote {folder}")
+
+
+def _file_name(name: str) -> str:
+    """A name that every file system takes."""
+    return re.sub(r"[^\w -]", "_", name)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from jevons.model import Model
 
 BAD_ANSWER, MALFORMED = 1, 2
+MODEL_FILES = (".mdl", ".xmile", ".stmx", ".itmx", ".xml")
 
 fit_option = click.option(
     "--fit",
@@ -26,8 +28,17 @@ def fit_variant(name: str) -> str | None:
     return None if name == "none" else name
 
 
+def is_file(name: str) -> bool:
+    """Whether a command's MODEL names a Vensim or XMILE file."""
+    return Path(name).suffix.lower() in MODEL_FILES
+
+
 def load_model(name: str, fit_name: str) -> Model:
-    """A shipped model with the values of a fit."""
+    """A shipped model with the values of a fit, or the model of a Vensim or XMILE file."""
+    if is_file(name):
+        from jevons.interchange.importer import read_model
+
+        return read_model(name)
     from jevons.library import load
 
     return load(name, fit_variant(fit_name))

@@ -1,4 +1,4 @@
-"""The examples of the README, and of the laboratory's page, print what they say."""
+"""The examples of the README, and of two pages, print what they say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[1] / "README.md"
-PAGES = (README, README.parent / "docs" / "laboratory.md")
+PAGES = (README, README.parent / "docs" / "laboratory.md", README.parent / "docs" / "vensim.md")
 EXAMPLES = [
     example
     for page in PAGES
@@ -28,7 +28,7 @@ def test_the_examples_print_what_they_say(example):
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4
 
 
 @pytest.mark.parametrize("page", [README, *sorted((README.parent / "docs").glob("*.md"))], ids=lambda p: p.name)
