@@ -42,7 +42,7 @@ pytestmark = [
 
 WRITERS = {"mdl": vensim, "xmile": xmile}
 TAG = f"{{{xmile.NAMESPACE}}}"
-SLOW = ("world_full_price", "world_hump", "laboratory", "laboratory_us")
+SLOW = ("world", "world_full_price", "world_hump", "laboratory", "laboratory_us")
 
 
 def write(m: Model, path: Path, **options: object) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from vensim_texts import CONTROL, vensim
 
+pytestmark = pytest.mark.slow
+
 MARK = "hostile_mark"
 CODE = f"__import__('os').system('touch {MARK}')"
 
