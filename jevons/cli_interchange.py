@@ -40,6 +40,8 @@ def export(
     if ending not in known:
         found = f"ending {ending!r}" if ending else "no ending"
         raise click.BadParameter(f"{file} has {found}, expected one of {', '.join(known)}", param_hint="FILE")
+    if Path(model).exists() and Path(file).exists() and Path(model).samefile(file):
+        raise click.BadParameter(f"{file} is the model itself, expected another file", param_hint="FILE")
     loaded = _load(model, fit_name)
     values = dict(numbers("--set", settings, "satiation=0.1"))
     loaded.require(values, loaded.parameters, "parameter")

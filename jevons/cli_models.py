@@ -171,10 +171,14 @@ def _what_it_is(model: Model) -> str:
 
 def _compare(model: Model, run: Trajectory, path: str) -> None:
     from jevons.interchange.results import compare_runs, read_results
+    from jevons.trajectory import Trajectory
 
+    with Path(path).open(encoding="utf-8", errors="replace") as file:
+        ours = file.readline().startswith("# {")  # a run that this command wrote
+    reference = Trajectory.read_csv(path).to_frame() if ours else read_results(path)
     frame = run.to_frame()
     constants = {name: value for name, value in model.values.items() if name not in frame}
-    table = compare_runs(frame.assign(**constants), read_results(path))
+    table = compare_runs(frame.assign(**constants), reference)
     bad = table[~table["agrees"]]
     click.echo(f"{len(table) - len(bad)} of {len(table)} variables agree with {path} (1e-5 absolute and relative)")
     if len(bad):

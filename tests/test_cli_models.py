@@ -57,6 +57,18 @@ def test_import_compares_with_an_export(cup, tmp_path):
     assert status == 1 and "0 of 1 variables agree" in said
 
 
+def test_import_compares_with_a_run_that_it_wrote(cup, tmp_path):
+    assert call("import", cup, "--csv", tmp_path / "run.csv")[0] == 0
+    status, said = call("import", cup, "--compare", tmp_path / "run.csv")
+    assert status == 0 and "2 of 2 variables agree" in said
+
+
+def test_export_never_writes_over_the_model(cup):
+    status, said = call("export", cup, cup)
+    assert status == 2 and "is the model itself" in said
+    assert cup.read_text(encoding="utf-8") == CUP
+
+
 def test_a_file_is_the_model_of_run_show_and_sources(cup):
     status, said = call("run", cup, "--set", "Room Temperature=60", "--to", "10")
     assert status == 0 and "Temperature [Degrees]" in said
