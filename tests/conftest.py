@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from small import observation
 from small_calibrations import history as history_of
@@ -9,6 +12,17 @@ from small_calibrations import linear
 
 import jevons as jv
 from jevons import Calibration
+
+
+def pytest_runtest_setup(item):
+    """Tests against the public suite of models, which is not ours to ship, run where a clone of it is named."""
+    if item.get_closest_marker("public_suite") is None:
+        return
+    named = os.environ.get("SD_TEST_MODELS", "")
+    if not named:
+        pytest.skip("the public suite is not here: SD_TEST_MODELS=<clone of github.com/SDXorg/test-models>")
+    if not Path(named, "tests").is_dir():
+        pytest.fail(f"SD_TEST_MODELS={named!r} is no clone of github.com/SDXorg/test-models", pytrace=False)
 
 
 @pytest.fixture(scope="session")

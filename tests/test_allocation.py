@@ -262,7 +262,7 @@ def reference(folder):
     return pandas.read_csv(folder / "output.tab", sep="\t", index_col=0).ffill()
 
 
-@pytest.mark.skipif("SD_TEST_MODELS" not in os.environ, reason="SD_TEST_MODELS names no folder")
+@pytest.mark.public_suite
 def test_vensims_own_results_by_priority():
     frame = reference(Path(os.environ["SD_TEST_MODELS"]) / "tests" / "allocate_by_priority")
     checked = 0
@@ -279,7 +279,7 @@ def test_vensims_own_results_by_priority():
     assert checked > 200
 
 
-@pytest.mark.skipif("SD_TEST_MODELS" not in os.environ, reason="SD_TEST_MODELS names no folder")
+@pytest.mark.public_suite
 @pytest.mark.parametrize("kind", [1, 2, 3, 4])
 def test_vensims_own_results_of_available(kind):
     frame = reference(Path(os.environ["SD_TEST_MODELS"]) / "tests" / "allocate_available")

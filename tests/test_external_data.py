@@ -255,7 +255,7 @@ def test_addresses_of_cells_and_their_names_agree():
     assert [sheets.address(text) for text in ("A0", "AAAA1", "1A", "value 1", "")] == [None] * 5
 
 
-@pytest.mark.skipif("SD_TEST_MODELS" not in os.environ, reason="SD_TEST_MODELS names no folder")
+@pytest.mark.public_suite
 def test_every_file_of_the_public_suite_gives_the_numbers_that_pysd_reads():
     external = pytest.importorskip("pysd.py_backend.external")
     from pysd.translators.vensim.vensim_file import VensimFile

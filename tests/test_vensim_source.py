@@ -602,7 +602,7 @@ def models() -> list[Path]:
     return sorted(p for p in Path(SUITE).rglob("*") if p.suffix.lower() == ".mdl") if SUITE else []
 
 
-@pytest.mark.skipif(not SUITE, reason="SD_TEST_MODELS is not set")
+@pytest.mark.public_suite
 def test_every_model_of_the_public_suite_is_read_as_pysd_reads_it() -> None:
     syntax()
     from pysd.translators.vensim.vensim_file import VensimFile

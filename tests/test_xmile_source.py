@@ -1004,7 +1004,7 @@ def plain(node: Any) -> Any:
     return (type(node).__name__, *map(plain, vars(node).values())) if hasattr(node, "__dict__") else node
 
 
-@pytest.mark.skipif(not SUITE, reason="SD_TEST_MODELS names no folder")
+@pytest.mark.public_suite
 def test_public_models_read_as_pysd_reads_them() -> None:
     from pysd.translators.xmile.xmile_file import XmileFile
 

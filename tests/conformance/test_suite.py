@@ -12,7 +12,7 @@ _FOLDER = suite_folder()
 _CASES = find_cases(_FOLDER) if _FOLDER is not None else []
 
 
-@pytest.mark.skipif(_FOLDER is None, reason="SD_TEST_MODELS is not set")
+@pytest.mark.public_suite
 @pytest.mark.parametrize("case", _CASES, ids=lambda case: case.name)
 @pytest.mark.filterwarnings("ignore")
 def test_the_model_fares_as_recorded(case: Case):
@@ -22,6 +22,6 @@ def test_the_model_fares_as_recorded(case: Case):
     assert row.ours == expected[case.name], row.ours_reason
 
 
-@pytest.mark.skipif(_FOLDER is None, reason="SD_TEST_MODELS is not set")
+@pytest.mark.public_suite
 def test_every_recorded_model_is_there():
     assert set(read_expected()) == {case.name for case in _CASES}
