@@ -72,7 +72,20 @@ class EquationPrinter(abc.ABC):
 
     language: ClassVar[str]
     time: ClassVar[str]
-    functions: ClassVar[Mapping[Any, str]]
+    functions: ClassVar[Mapping[Any, str]] = {
+        sp.exp: "EXP",
+        sp.log: "LN",
+        sp.tanh: "TANH",
+        sp.sinh: "SINH",
+        sp.cosh: "COSH",
+        sp.sin: "SIN",
+        sp.cos: "COS",
+        sp.tan: "TAN",
+        sp.asin: "ARCSIN",
+        sp.acos: "ARCCOS",
+        sp.atan: "ARCTAN",
+        sp.Abs: "ABS",
+    }
     integer: ClassVar[str]
     words: ClassVar[Mapping[str, str]]
 

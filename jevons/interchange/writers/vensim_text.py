@@ -57,21 +57,7 @@ class VensimPrinter(EquationPrinter):
     time = "Time"
     integer = "INTEGER"
     words: ClassVar[Mapping[str, str]] = {"and": ":AND:", "or": ":OR:", "not": ":NOT:"}
-    functions: ClassVar[Mapping[Any, str]] = {
-        sp.exp: "EXP",
-        sp.log: "LN",
-        sp.tanh: "TANH",
-        sp.sinh: "SINH",
-        sp.cosh: "COSH",
-        sp.sin: "SIN",
-        sp.cos: "COS",
-        sp.tan: "TAN",
-        sp.asin: "ARCSIN",
-        sp.acos: "ARCCOS",
-        sp.atan: "ARCTAN",
-        sp.Abs: "ABS",
-        sp.loggamma: "GAMMA LN",
-    }
+    functions: ClassVar[Mapping[Any, str]] = {**EquationPrinter.functions, sp.loggamma: "GAMMA LN"}
 
     def rounding(self) -> str:
         return "0.001*TIME STEP"

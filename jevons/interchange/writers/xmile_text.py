@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
-
-import sympy as sp
+from typing import ClassVar
 
 from jevons.elements import Table
 from jevons.interchange.writers.equation_text import EquationPrinter
@@ -52,20 +50,6 @@ class XmilePrinter(EquationPrinter):
     time = "TIME"
     integer = "INT"
     words: ClassVar[Mapping[str, str]] = {"and": "AND", "or": "OR", "not": "NOT"}
-    functions: ClassVar[Mapping[Any, str]] = {
-        sp.exp: "EXP",
-        sp.log: "LN",
-        sp.tanh: "TANH",
-        sp.sinh: "SINH",
-        sp.cosh: "COSH",
-        sp.sin: "SIN",
-        sp.cos: "COS",
-        sp.tan: "TAN",
-        sp.asin: "ARCSIN",
-        sp.acos: "ARCCOS",
-        sp.atan: "ARCTAN",
-        sp.Abs: "ABS",
-    }
 
     def choice(self, condition: str, then: str, otherwise: str) -> str:
         return f"(IF {condition} THEN {then} ELSE {otherwise})"
