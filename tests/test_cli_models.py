@@ -105,6 +105,15 @@ def test_export_of_a_file_reads_back(cup, tmp_path):
     assert status == 0 and "finished at 30" in said
 
 
+@pytest.mark.parametrize("ending", ["xmile", "mdl"])
+def test_an_exported_equation_keeps_its_saving_interval_and_step(ending, cup, tmp_path):
+    cup.write_text(CUP + "saved = 3 * SAVEPER ~~|\nstepped = 2 * TIME STEP ~~|\n", encoding="utf-8")
+    assert call("export", cup, tmp_path / f"back.{ending}")[0] == 0
+    assert call("import", tmp_path / f"back.{ending}", "--csv", tmp_path / "run.csv")[0] == 0
+    table = pd.read_csv(tmp_path / "run.csv", comment="#", index_col="time")
+    assert (table["saved"].iloc[-1], table["stepped"].iloc[-1]) == (3.0, 0.25)
+
+
 def test_a_model_that_cannot_be_translated_is_refused_with_line_and_reason(cup, capsys):
     cup.write_text(CUP + "x = FROBNICATE(Temperature) ~~|\ny = Temprature ~~|\n", encoding="utf-8")
     with pytest.raises(SystemExit) as stop:

@@ -17,6 +17,7 @@ from jevons.interchange.writers.equation_text import (
     array_references,
     canonical,
     documentation,
+    number,
     safe_names,
     wanted_names,
     with_elements,
@@ -104,7 +105,10 @@ class _Export:
         self.dimensions = {d: safe[f"dimension\x00{d}"] for d in self.arrays.dimensions}
         self.groups = {s: safe[f"group\x00{s}"] for s in expanded.sectors}
         self.names = with_elements(names, self.arrays)
-        self.references = array_references(references(names, expanded.controls), self.arrays, reference)
+        said = references(names, expanded.controls)
+        if expanded.every != expanded.dt:  # XMILE has a word for the step alone
+            said |= {name: number(expanded.every) for name, role in expanded.controls.items() if role == "every"}
+        self.references = array_references(said, self.arrays, reference)
         self.printer = XmilePrinter(expanded, self.references)
 
     def document(self) -> ET.Element:
